@@ -1,0 +1,44 @@
+using System.Collections.Immutable;
+using Build.ML.Graph;
+using Build.ML.Graph.Tensors;
+
+namespace Build.ML.Abstractions.Inference;
+
+/// <summary>How a session runs a model.</summary>
+public sealed record InferenceOptions
+{
+    /// <summary>Threads within an operator; default 1, which keeps results independent of the machine.</summary>
+    public int Threads { get; init; } = 1;
+
+    /// <summary>Whether the runtime's own graph optimizations are on; default true. Off keeps every node and value as the model has it.</summary>
+    public bool Optimize { get; init; } = true;
+
+    /// <summary>Values inside the graph to return besides the outputs, by name.</summary>
+    public ImmutableArray<string> ExtraOutputs { get; init; } = [];
+}
+
+/// <summary>Opens models for running.</summary>
+public interface IInference
+{
+    /// <summary>Name and version of the runtime; part of fingerprints.</summary>
+    string Runtime { get; }
+
+    /// <summary>Prepares a model; the session does not refer to it afterwards.</summary>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">The runtime refuses the model; the message says what it said.</exception>
+    IInferenceSession Open(Model model, InferenceOptions? options = null);
+}
+
+/// <summary>A model ready to run. Not for use by several threads at once.</summary>
+public interface IInferenceSession : IDisposable
+{
+    /// <summary>Inputs a run must be fed: name and type.</summary>
+    ImmutableArray<KeyValuePair<string, OnnxType>> Inputs { get; }
+
+    /// <summary>Names of what a run returns: outputs, then extra outputs.</summary>
+    ImmutableArray<string> Outputs { get; }
+
+    /// <summary>Runs the model once.</summary>
+    /// <param name="feeds">Tensors by input name; the empty name stands for the first input.</param>
+    /// <returns>Tensors in the order of <see cref="Outputs"/>.</returns>
+    ImmutableArray<Tensor> Run(ImmutableArray<KeyValuePair<string, Tensor>> feeds);
+}

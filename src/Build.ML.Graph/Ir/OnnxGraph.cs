@@ -1,0 +1,393 @@
+using Build.ML.Graph.Tensors;
+
+namespace Build.ML.Graph.Ir;
+
+/// <summary>
+/// A graph: inputs, initializers, nodes in execution order, outputs. Either a model's main graph, a subgraph held by an attribute
+/// (If, Loop, Scan), or a function's body. Subgraphs read values of the graphs around them by name: here, by object.
+/// </summary>
+public sealed class OnnxGraph
+{
+    private readonly Dictionary<string, Value> _values = new(StringComparer.Ordinal);
+    private readonly List<Value> _inputs = [];
+    private readonly List<Value> _outputs = [];
+    private readonly List<Value> _initializers = [];
+    private int _nextName;
+
+    /// <summary>An empty graph.</summary>
+    public OnnxGraph(string name = "") => Name = name;
+
+    /// <summary>Name of the graph.</summary>
+    public string Name { get; set; }
+
+    /// <summary>Documentation.</summary>
+    public string DocString { get; set; } = "";
+
+    /// <summary>The node whose attribute holds this subgraph, or null.</summary>
+    public Node? ParentNode { get; internal set; }
+
+    /// <summary>Inputs in order. In files of IR version 3 an initializer is an input too.</summary>
+    public IReadOnlyList<Value> Inputs => _inputs;
+
+    /// <summary>Outputs in order.</summary>
+    public IReadOnlyList<Value> Outputs => _outputs;
+
+    /// <summary>Values with a constant, in file order.</summary>
+    public IReadOnlyList<Value> Initializers => _initializers;
+
+    /// <summary>Initializers given as sparse tensors, by the value that names each.</summary>
+    public IList<KeyValuePair<Value, SparseTensor>> SparseInitializers { get; } = [];
+
+    /// <summary>Metadata (<c>metadata_props</c>), in file order.</summary>
+    public IList<KeyValuePair<string, string>> Metadata { get; } = [];
+
+    /// <summary>First node, or null.</summary>
+    public Node? FirstNode { get; private set; }
+
+    /// <summary>Last node, or null.</summary>
+    public Node? LastNode { get; private set; }
+
+    /// <summary>Number of nodes, those of subgraphs not counted.</summary>
+    public int NodeCount { get; private set; }
+
+    /// <summary>All named values of this graph (not those of subgraphs), in order of creation.</summary>
+    public IReadOnlyCollection<Value> Values => _values.Values;
+
+    /// <summary>What the file said beyond what the model needs, for writing it back unchanged.</summary>
+    internal ReadOnlyMemory<byte> UnknownFields { get; set; }
+
+    /// <summary>
+    /// The nodes in order, those of subgraphs not included. The list may be edited while it is walked: the node at hand may be removed,
+    /// and nodes added after it are visited.
+    /// </summary>
+    public IEnumerable<Node> Nodes
+    {
+        get
+        {
+            for (var node = FirstNode; node is not null;)
+            {
+                var next = node.Next;
+                yield return node;
+                node = node.Graph == this && (node.Next is not null || LastNode == node) ? node.Next : next;
+            }
+        }
+    }
+
+    /// <summary>All nodes of this graph and, depth first, of the subgraphs in them.</summary>
+    public IEnumerable<Node> AllNodes
+    {
+        get
+        {
+            foreach (var node in Nodes)
+            {
+                yield return node;
+                foreach (var inner in node.Subgraphs.SelectMany(g => g.AllNodes))
+                {
+                    yield return inner;
+                }
+            }
+        }
+    }
+
+    /// <summary>The value of that name in this graph or those around it, or null.</summary>
+    public Value? Find(string name)
+    {
+        for (var graph = this; graph is not null; graph = graph.ParentNode?.Graph)
+        {
+            if (graph._values.TryGetValue(name, out var value))
+            {
+                return value;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>A name no value in scope has: <paramref name="prefix"/> itself, or with a number.</summary>
+    public string UniqueName(string prefix)
+    {
+        var name = prefix;
+        while (Find(name) is not null || NameUsedBelow(name))
+        {
+            name = $"{prefix}_{++_nextName}";
+        }
+
+        return name;
+    }
+
+    /// <summary>Adds an input.</summary>
+    public Value AddInput(string name, OnnxType? type)
+    {
+        var value = _values.TryGetValue(name, out var initializer) && initializer is { IsGraphInput: false, Producer: null }
+            ? initializer : CreateValue(name);
+        value.Type = type ?? value.Type;
+        value.IsGraphInput = true;
+        _inputs.Add(value);
+        return value;
+    }
+
+    /// <summary>Removes an input; if it is an initializer too, the initializer stays.</summary>
+    public void RemoveInput(Value value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        _inputs.Remove(value);
+        value.IsGraphInput = false;
+        ForgetIfGone(value);
+    }
+
+    /// <summary>Adds an output.</summary>
+    public void AddOutput(Value value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        _outputs.Add(value);
+        value.OutputOf.Add(this);
+    }
+
+    /// <summary>Lets output number <paramref name="index"/> return another value. The output's name becomes that value's.</summary>
+    public void SetOutput(int index, Value value)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        _outputs[index].OutputOf.Remove(this);
+        _outputs[index] = value;
+        value.OutputOf.Add(this);
+    }
+
+    /// <summary>Removes output number <paramref name="index"/>.</summary>
+    public void RemoveOutput(int index)
+    {
+        _outputs[index].OutputOf.Remove(this);
+        _outputs.RemoveAt(index);
+    }
+
+    /// <summary>Adds a constant under a name made unique from <paramref name="name"/>.</summary>
+    public Value AddInitializer(string name, Tensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        var value = CreateValue(UniqueName(name));
+        SetInitializer(value, tensor);
+        return value;
+    }
+
+    /// <summary>Gives a value a constant, replacing the one it has; null takes it away.</summary>
+    public void SetInitializer(Value value, Tensor? tensor)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        if (value.Initializer is null && tensor is not null)
+        {
+            _initializers.Add(value);
+        }
+        else if (value.Initializer is not null && tensor is null)
+        {
+            _initializers.Remove(value);
+        }
+
+        value.Initializer = tensor;
+        ForgetIfGone(value);
+    }
+
+    /// <summary>Creates a node, not yet placed; use the <c>Add</c> or <c>Insert</c> overloads in most cases.</summary>
+    public Node CreateNode(string opType, string domain = "") => new(this, opType, domain);
+
+    /// <summary>Appends a node with one output and returns that output.</summary>
+    /// <param name="opType">Operator.</param>
+    /// <param name="inputs">Inputs, null for left-out ones.</param>
+    /// <param name="outputName">Made unique.</param>
+    /// <param name="attributes">Attributes.</param>
+    /// <param name="domain">Operator set domain.</param>
+    /// <param name="before">The node to insert before, or null to append.</param>
+    public Value Add(
+        string opType, ReadOnlySpan<Value?> inputs, string outputName, ReadOnlySpan<NodeAttribute> attributes = default,
+        string domain = "", Node? before = null)
+    {
+        var node = CreateNode(opType, domain);
+        node.SetInputs(inputs);
+        foreach (var attribute in attributes)
+        {
+            node.SetAttribute(attribute);
+        }
+
+        var output = node.AddOutput(UniqueName(outputName));
+        node.Name = output.Name;
+        InsertBefore(before, node);
+        return output;
+    }
+
+    /// <summary>Places a node before another, or last when <paramref name="before"/> is null.</summary>
+    public void InsertBefore(Node? before, Node node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        node.Next = before;
+        node.Previous = before is null ? LastNode : before.Previous;
+        if (node.Previous is null)
+        {
+            FirstNode = node;
+        }
+        else
+        {
+            node.Previous.Next = node;
+        }
+
+        if (before is null)
+        {
+            LastNode = node;
+        }
+        else
+        {
+            before.Previous = node;
+        }
+
+        NodeCount++;
+    }
+
+    /// <summary>Takes a node out of the order without touching its inputs and outputs, to place it elsewhere.</summary>
+    public void Detach(Node node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        if (node.Previous is null)
+        {
+            FirstNode = node.Next;
+        }
+        else
+        {
+            node.Previous.Next = node.Next;
+        }
+
+        if (node.Next is null)
+        {
+            LastNode = node.Previous;
+        }
+        else
+        {
+            node.Next.Previous = node.Previous;
+        }
+
+        node.Next = node.Previous = null;
+        NodeCount--;
+    }
+
+    /// <summary>Removes a node whose outputs nothing uses; its inputs, and what its subgraphs read, lose that use.</summary>
+    /// <exception cref="InvalidOperationException">An output is still used.</exception>
+    public void Remove(Node node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        foreach (var output in node.Outputs)
+        {
+            if (!output.IsUnused)
+            {
+                throw new InvalidOperationException($"{node.DisplayName} cannot be removed: '{output.Name}' is still used.");
+            }
+        }
+
+        Detach(node);
+        foreach (var graph in node.Subgraphs)
+        {
+            graph.ReleaseAll();
+        }
+
+        node.SetInputs();
+        foreach (var output in node.Outputs)
+        {
+            _values.Remove(output.Name);
+        }
+    }
+
+    /// <summary>
+    /// Lets everything that read <paramref name="old"/> read <paramref name="replacement"/> instead, graph outputs included. An output keeps its
+    /// name: the replacement takes it over, or, where it cannot (an input, an initializer, another output, an outer value), an Identity node does.
+    /// </summary>
+    public void Replace(Value old, Value replacement)
+    {
+        ArgumentNullException.ThrowIfNull(old);
+        ArgumentNullException.ThrowIfNull(replacement);
+        old.ReplaceUsesWith(replacement);
+        if (!old.IsGraphOutput)
+        {
+            return;
+        }
+
+        var name = old.Name;
+        var source = replacement;
+        if (replacement.Graph != old.Graph || replacement.Producer is null || replacement.IsGraphOutput)
+        {
+            source = Add("Identity", [replacement], name);
+        }
+
+        old.Graph.Rename(old, old.Graph.UniqueName(name + "_replaced"));
+        source.Graph.Rename(source, name);
+        source.Type ??= old.Type;
+        foreach (var graph in old.OutputOf.ToArray())
+        {
+            graph.SetOutput(graph._outputs.IndexOf(old), source);
+        }
+    }
+
+    /// <summary>Renames a value of this graph.</summary>
+    /// <exception cref="ArgumentException">The name is taken in this graph.</exception>
+    public void Rename(Value value, string name)
+    {
+        ArgumentNullException.ThrowIfNull(value);
+        if (value.Name == name)
+        {
+            return;
+        }
+
+        if (name.Length > 0 && !_values.TryAdd(name, value))
+        {
+            throw new ArgumentException($"The name '{name}' is taken in graph '{Name}'.", nameof(name));
+        }
+
+        _values.Remove(value.Name);
+        value.Name = name;
+    }
+
+    /// <summary>Drops a value that is no input, initializer or node output any more and that nothing uses.</summary>
+    internal void ForgetIfGone(Value value)
+    {
+        if (value is { Initializer: null, IsGraphInput: false, Producer: null, IsUnused: true })
+        {
+            _values.Remove(value.Name);
+        }
+    }
+
+    /// <summary>Creates a value of this graph; the empty name makes a left-out output.</summary>
+    /// <exception cref="ArgumentException">The name is taken in this graph.</exception>
+    internal Value CreateValue(string name)
+    {
+        var value = new Value(this, name);
+        return name.Length == 0 || _values.TryAdd(name, value)
+            ? value
+            : throw new ArgumentException($"The name '{name}' is taken in graph '{Name}'.", nameof(name));
+    }
+
+    private void ReleaseAll()
+    {
+        foreach (var node in AllNodes)
+        {
+            node.SetInputs();
+        }
+
+        for (var i = _outputs.Count - 1; i >= 0; i--)
+        {
+            RemoveOutput(i);
+        }
+    }
+
+    private bool NameUsedBelow(string name)
+    {
+        for (var node = FirstNode; node is not null; node = node.Next)
+        {
+            foreach (var attribute in node.Attributes)
+            {
+                foreach (var graph in attribute.Subgraphs)
+                {
+                    if (graph._values.ContainsKey(name) || graph.NameUsedBelow(name))
+                    {
+                        return true;
+                    }
+                }
+            }
+        }
+
+        return false;
+    }
+}
