@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+using Build.ML.Abstractions.Inference;
+using Build.ML.Graph;
+using Build.ML.Graph.Diagnostics;
+
+namespace Build.ML.OnnxRuntime;
+
+/// <summary>Runs models with ONNX Runtime's CPU kernels, one run at a time, operators in sequence: same model and feeds, same bits.</summary>
+/// <param name="scratchDirectory">
+/// Where models too large for memory are written while a session needs them; must exist. Default: the system's temporary folder.
+/// </param>
+public sealed class OnnxRuntimeInference(string? scratchDirectory = null) : IInference
+{
+    private readonly string _scratchDirectory = scratchDirectory ?? Path.GetTempPath();
+
+    /// <summary>For example <c>ONNX Runtime 1.29.0</c>.</summary>
+    public string Runtime { get; } = "ONNX Runtime " + RuntimeEnvironment.Version;
+
+    /// <inheritdoc/>
+    /// <exception cref="DiagnosticException">
+    /// BML5101 the runtime refuses the model, BML5102 it lacks a kernel, BML5103 an extra output is not a value of the main graph, BML5104 an input or
+    /// output is no tensor of a type that can be exchanged.
+    /// </exception>
+    public IInferenceSession Open(Model model, InferenceOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        options ??= new InferenceOptions();
+        using var settings = SessionSettings.Of(options);
+        return OnnxRuntimeSession.Open(model, options.ExtraOutputs, settings, _scratchDirectory);
+    }
+
+    /// <summary>Runs a model with per-node clocks on: which kernels ran, fused ones included, and for how long.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="feeds">One set of feeds for each run; the first run is warm-up and is left out of the times when there are more.</param>
+    /// <param name="options">Threads and whether the runtime optimizes; extra outputs are returned by no one and cost time.</param>
+    /// <exception cref="DiagnosticException">As <see cref="Open"/> and <see cref="IInferenceSession.Run"/>.</exception>
+    public RunProfile Profile(
+        Model model, IReadOnlyList<ImmutableArray<KeyValuePair<string, Graph.Tensors.Tensor>>> feeds, InferenceOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        ArgumentNullException.ThrowIfNull(feeds);
+        options ??= new InferenceOptions();
+        var folder = Directory.CreateDirectory(Path.Combine(_scratchDirectory, "buildml-" + Path.GetRandomFileName()));
+        try
+        {
+            using var settings = SessionSettings.Of(options);
+            settings.ProfileOutputPathPrefix = Path.Combine(folder.FullName, "profile");
+            settings.EnableProfiling = true;
+            using var session = OnnxRuntimeSession.Open(model, options.ExtraOutputs, settings, _scratchDirectory);
+            foreach (var feed in feeds)
+            {
+                session.Run(feed);
+            }
+
+            return RunProfile.Read(session.EndProfiling());
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+}
