@@ -1,0 +1,45 @@
+using System.Reflection;
+using Build.ML.Graph.Catalogs;
+using Build.ML.Graph.Diagnostics;
+
+namespace Build.ML.Graph.Shapes;
+
+/// <summary>The shape rules of a set of assemblies, one per operator. Immutable.</summary>
+public sealed class ShapeRuleSet
+{
+    private static readonly Lazy<ShapeRuleSet> LazyBuiltIn = new(() => Of());
+    private readonly Dictionary<(string Domain, string OpType), ShapeRule> _rules = [];
+
+    private ShapeRuleSet()
+    {
+    }
+
+    /// <summary>The rules of this assembly.</summary>
+    public static ShapeRuleSet BuiltIn => LazyBuiltIn.Value;
+
+    /// <summary>Every operator with a rule: domain (empty for ONNX's own) and operator.</summary>
+    public IReadOnlyCollection<(string Domain, string OpType)> Operators => _rules.Keys;
+
+    /// <summary>The rules of this assembly and others.</summary>
+    /// <exception cref="DiagnosticException">BML2110 two tables have a rule for one operator, or see <see cref="Catalog{T}.Scan"/>.</exception>
+    public static ShapeRuleSet Of(params IEnumerable<Assembly> others)
+    {
+        var set = new ShapeRuleSet();
+        var errors = new List<Diagnostic>();
+        foreach (var entry in Catalog<ShapeRuleTable>.Scan([typeof(ShapeRuleSet).Assembly, .. others]))
+        {
+            foreach (var ((domain, opType), rule) in entry.Create().Rules)
+            {
+                if (!set._rules.TryAdd((domain, opType), rule))
+                {
+                    errors.Add(new("BML2110", $"{entry.Type.FullName} has a shape rule for {opType} of domain '{domain}', which another table has too; remove one."));
+                }
+            }
+        }
+
+        return errors.Count == 0 ? set : throw new DiagnosticException(errors);
+    }
+
+    /// <summary>The rule of an operator, or null.</summary>
+    public ShapeRule? Find(string domain, string opType) => _rules.GetValueOrDefault((domain, opType));
+}
