@@ -71,9 +71,9 @@ public readonly record struct SymbolicInteger
     /// <summary>Difference.</summary>
     public static SymbolicInteger operator -(SymbolicInteger a, SymbolicInteger b) => (a._isSet, b._isSet) switch
     {
-        (true, true) when a.Symbol == b.Symbol => new(checked(a._offset - b._offset)),
+        (true, true) when a.Symbol == b.Symbol => new SymbolicInteger(checked(a._offset - b._offset)),
         (true, true) when b.Symbol is null => a + new SymbolicInteger(checked(-b._offset)),
-        (true, true) => new($"{a}-{Atom(b)}", 0),
+        (true, true) => new SymbolicInteger($"{a}-{Atom(b)}", 0),
         _ => default,
     };
 
@@ -90,7 +90,8 @@ public readonly record struct SymbolicInteger
             (true, true) when a.IsKnown && b.IsKnown => checked(a._offset * b._offset),
             (true, true) when a.Value == 1 => b,
             (true, true) when b.Value == 1 => a,
-            (true, true) => string.CompareOrdinal(Atom(a), Atom(b)) <= 0 ? new($"{Atom(a)}*{Atom(b)}", 0) : new($"{Atom(b)}*{Atom(a)}", 0),
+            (true, true) => string.CompareOrdinal(Atom(a), Atom(b)) <= 0 
+                ? new SymbolicInteger($"{Atom(a)}*{Atom(b)}", 0) : new SymbolicInteger($"{Atom(b)}*{Atom(a)}", 0),
             _ => default,
         };
     }
@@ -105,8 +106,8 @@ public readonly record struct SymbolicInteger
 
         var divisor = b._offset;
         return divisor == 1 ? a
-            : a.IsKnown ? FloorDivide(a._offset, divisor)
-            : new($"{Atom(a)}/{divisor.ToString(CultureInfo.InvariantCulture)}", 0);
+            : a.IsKnown ? new SymbolicInteger(FloorDivide(a._offset, divisor))
+            : new SymbolicInteger($"{Atom(a)}/{divisor.ToString(CultureInfo.InvariantCulture)}", 0);
     }
 
     /// <summary>As a dimension; a negative value is unknown.</summary>
@@ -135,7 +136,7 @@ public readonly record struct SymbolicInteger
         var at = text.AsSpan().LastIndexOfAny('+', '-');
         return at > 0 && text[at - 1] is not ('+' or '-' or '*' or '/' or '(')
             && long.TryParse(text.AsSpan(at), NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out var offset)
-            ? new(text[..at], offset)
-            : new(text, 0);
+            ? new SymbolicInteger(text[..at], offset)
+            : new SymbolicInteger(text, 0);
     }
 }
