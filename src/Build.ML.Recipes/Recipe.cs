@@ -73,7 +73,7 @@ public sealed record DataSource(string Name, string Reader, object Options, Sour
 }
 
 /// <summary>One entry of <c>steps:</c>.</summary>
-/// <param name="Id"><c>id:</c>; default the technique's method, made unique by a number (<c>quantize.static</c> → <c>static</c>). Letters, digits, <c>_</c>, <c>-</c>.</param>
+/// <param name="Id"><c>id:</c>. Letters, digits, <c>_</c> and <c>-</c>; unique without regard to case, since it names folders.</param>
 /// <param name="Technique"><c>use:</c>, a name in the catalog.</param>
 /// <param name="Options">The technique's options record, bound and validated.</param>
 /// <param name="From"><c>from:</c>, the id of the step whose model is transformed or <c>model</c>; default the step before, for the first <c>model</c>.</param>

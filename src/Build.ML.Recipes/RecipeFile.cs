@@ -1,5 +1,6 @@
 using Build.ML.Abstractions;
 using Build.ML.Graph.Diagnostics;
+using Build.ML.Recipes.Yaml;
 
 namespace Build.ML.Recipes;
 
@@ -15,6 +16,13 @@ public static class RecipeFile
     /// <param name="catalogs">What the recipe can name.</param>
     /// <param name="properties">Values of <c>${Name}</c>; null for none. Names are looked up without regard to case, as MSBuild does.</param>
     /// <exception cref="DiagnosticException">Every violation, BML1001 to BML1099, in the order of the file.</exception>
-    public static Recipe Parse(string path, string? text, CatalogSet catalogs, IReadOnlyDictionary<string, string>? properties = null) =>
-        throw new NotImplementedException();
+    public static Recipe Parse(string path, string? text, CatalogSet catalogs, IReadOnlyDictionary<string, string>? properties = null) 
+    {
+        var violations = new Violations();
+        var expander = new PropertyExpander(properties, violations);
+        var loader = new RecipeLoader(violations, expander);
+        var top = loader.Load(path, text);
+        var recipe = top is null ? null : new RecipeReader(catalogs, violations, loader).Read(top, expander);
+        return recipe ?? throw violations.ToException([.. loader.Files.Select(f => f.Display)]);
+    }
 }

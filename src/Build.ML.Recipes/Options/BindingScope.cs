@@ -1,0 +1,53 @@
+using Build.ML.Abstractions.References;
+using Build.ML.Recipes.Yaml;
+
+namespace Build.ML.Recipes.Options;
+
+/// <summary>What option values may refer to while a recipe is read.</summary>
+/// <param name="violations">Receives what is wrong.</param>
+/// <param name="data">Names under <c>data:</c>.</param>
+/// <param name="models"><c>model</c> and the ids of steps.</param>
+internal sealed class BindingScope(Violations violations, IReadOnlySet<string> data, IReadOnlySet<string> models)
+{
+    internal Violations Violations => violations;
+
+    internal object? Resolve(ReferenceKind kind, YamlScalar scalar) => kind switch
+    {
+        ReferenceKind.Data => Data(scalar) is { } name ? new DataReference(name) : null,
+        ReferenceKind.Model => Model(scalar) is { } name ? new ModelReference(name) : null,
+        _ => File(scalar) is { } path ? new FileReference(path) : null,
+    };
+
+    internal string? Data(YamlScalar scalar)
+    {
+        if (data.Contains(scalar.Text))
+        {
+            return scalar.Text;
+        }
+
+        violations.Add("BML1014", scalar, $"Data set {scalar.Kind} is not under 'data:'.{violations.Suggest(scalar.Text, data)}");
+        return null;
+    }
+
+    internal string? Model(YamlScalar scalar)
+    {
+        if (models.Contains(scalar.Text))
+        {
+            return scalar.Text;
+        }
+
+        violations.Add("BML1013", scalar, $"{scalar.Kind} is neither 'model' nor the id of a step.{violations.Suggest(scalar.Text, models)}");
+        return null;
+    }
+
+    internal string? File(YamlScalar scalar)
+    {
+        var (path, problem) = FileReferences.Resolve(scalar);
+        if (problem is not null)
+        {
+            violations.Add(problem);
+        }
+
+        return path;
+    }
+}

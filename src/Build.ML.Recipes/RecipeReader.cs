@@ -1,0 +1,174 @@
+using System.Collections.Immutable;
+using Build.ML.Abstractions;
+using Build.ML.Graph.Catalogs;
+using Build.ML.Abstractions.References;
+using Build.ML.Recipes.Options;
+using Build.ML.Recipes.Yaml;
+
+namespace Build.ML.Recipes;
+
+/// <summary>A recipe's YAML to its records. Goes on after a violation, so that all are found.</summary>
+internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, RecipeLoader loader)
+{
+    internal Recipe? Read(MappingReader top, PropertyExpander expander)
+    {
+        var source = loader.Files[0];
+        var data = Named(loader.Data.Select(e => ((YamlScalar?)e.Key, e.Value)), "data set", isStep: false);
+        var steps = Named(loader.Steps.Select(StepId), "step", isStep: true);
+        var stepNames = steps.Select(s => s.Name.Text).ToArray();
+        var scope = new BindingScope(violations, data.Select(d => d.Name.Text).ToHashSet(), stepNames.Append(Recipe.SourceModel).ToHashSet());
+        var recipe = new Recipe
+        {
+            Name = NameOf(top, source),
+            File = source.FullPath,
+            Files = [.. loader.Files.Select(f => f.FullPath).Distinct()],
+            Properties = expander.Used.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            Model = ModelOf(top),
+            Seed = Whole<long>(top.Text("seed"), "seed", long.MinValue, long.MaxValue) ?? 0,
+            Data = [.. data.Select(d => DataOf(d.Name, d.Value, scope)).OfType<DataSource>()],
+            Steps = [],
+        };
+        if (loader.Steps.Count == 0)
+        {
+            violations.Add("BML1007", top.Mapping, "Key 'steps' is missing or empty; add at least one step.");
+        }
+
+        recipe = recipe with { Steps = new StepReader(catalogs.Techniques, violations, scope).Read(steps, recipe.Seed) };
+        var results = new ResultReader(catalogs.Metrics, violations, scope, stepNames);
+        recipe = recipe with
+        {
+            Evaluate = results.Evaluation(top.Map("evaluate")),
+            Gates = results.Gates(top.List("gates")),
+            Outputs = results.Outputs(top.Map("outputs")),
+        };
+        top.Finish("the recipe");
+        return violations.Count == 0 ? recipe : null;
+    }
+
+    /// <summary>A whole number within bounds, or null after a violation or where there is none.</summary>
+    internal static T? Whole<T>(YamlScalar? scalar, string name, T minimum, T maximum, Violations violations)
+        where T : struct, System.Numerics.IBinaryInteger<T>
+    {
+        if (scalar is null)
+        {
+            return null;
+        }
+
+        if (scalar.IsPlain && OptionScalars.TryInteger(scalar.Text, out var value) && value >= Int128.CreateChecked(minimum) && value <= Int128.CreateChecked(maximum))
+        {
+            return T.CreateChecked(value);
+        }
+
+        violations.Add("BML1009", scalar, $"'{name}' is {scalar.Kind}; expected a whole number from {minimum} to {maximum}.");
+        return null;
+    }
+
+    private T? Whole<T>(YamlScalar? scalar, string name, T minimum, T maximum)
+        where T : struct, System.Numerics.IBinaryInteger<T> => Whole(scalar, name, minimum, maximum, violations);
+
+    private (YamlScalar? Name, YamlNode Value) StepId(YamlNode node)
+    {
+        if (node is YamlMapping mapping)
+        {
+            return (new MappingReader(mapping, violations).Text("id", required: true), node);
+        }
+
+        violations.Add("BML1008", node, $"A step is {node.Kind}; expected a mapping with 'id', 'use' and 'with'.");
+        return (null, node);
+    }
+
+    // Names must differ without regard to case: they become folders, and two that differ by case only are one on Windows and macOS.
+    private List<(YamlScalar Name, YamlNode Value)> Named(IEnumerable<(YamlScalar? Name, YamlNode Value)> entries, string what, bool isStep)
+    {
+        var result = new List<(YamlScalar, YamlNode)>();
+        var seen = new Dictionary<string, YamlScalar>(StringComparer.OrdinalIgnoreCase);
+        foreach (var (name, value) in entries)
+        {
+            if (name is null)
+            {
+                continue;
+            }
+
+            if (RecipeNames.Problem(name.Text, isStep) is { } problem)
+            {
+                violations.Add("BML1016", name, $"{name.Kind} cannot name a {what}: {problem}.");
+            }
+            else if (!seen.TryAdd(name.Text, name))
+            {
+                violations.Add("BML1017", name, $"{name.Kind} already names a {what} at {seen[name.Text].Location}; names must differ by more than case.");
+            }
+            else
+            {
+                result.Add((name, value));
+            }
+        }
+
+        return result;
+    }
+
+    private string NameOf(MappingReader top, YamlSource source)
+    {
+        var scalar = top.Text("recipe");
+        var file = Path.GetFileName(source.FullPath);
+        var name = scalar?.Text ?? (file.EndsWith(RecipeFile.Extension, StringComparison.OrdinalIgnoreCase)
+            ? file[..^RecipeFile.Extension.Length] : Path.GetFileNameWithoutExtension(file));
+        if (RecipeNames.Problem(name, isStep: false) is { } problem)
+        {
+            violations.Add("BML1016", (YamlNode?)scalar ?? top.Mapping,
+                $"'{YamlScalar.Shorten(name)}' cannot name a recipe: {problem}; set 'recipe:' to a valid name.");
+        }
+
+        return name;
+    }
+
+    private ModelSource ModelOf(MappingReader top)
+    {
+        var scalar = top.Text("model", required: true);
+        var (path, problem) = scalar is null ? (null, null) : FileReferences.Resolve(scalar);
+        if (problem is not null)
+        {
+            violations.Add(problem);
+        }
+        else if (path is not null && Directory.Exists(path))
+        {
+            violations.Add("BML1021", scalar!, $"'model' is the folder {path}; expected an .onnx file.");
+        }
+
+        return new(new FileReference(path ?? ""), (scalar ?? (YamlNode)top.Mapping).Location);
+    }
+
+    private DataSource? DataOf(YamlScalar name, YamlNode value, BindingScope scope)
+    {
+        if (value is not YamlMapping mapping)
+        {
+            violations.Add("BML1008", value, $"Data set '{name.Text}' is {value.Kind}; expected a mapping with 'reader' and its options.");
+            return null;
+        }
+
+        var keys = new MappingReader(mapping, violations);
+        var limit = Whole(keys.Text("limit"), "limit", 1, int.MaxValue);
+        var skip = Whole(keys.Text("skip"), "skip", 0, int.MaxValue);
+        if (keys.Text("reader", required: true) is not { } reader || Find(catalogs.Readers, reader, "reader", violations) is not { } entry)
+        {
+            return null;
+        }
+
+        // Data sets name files only: neither data nor models.
+        var options = new OptionBinder(new BindingScope(violations, new HashSet<string>(), new HashSet<string>())).Bind(
+            entry.Create().OptionsType, mapping, mapping, $"data set '{name.Text}' of reader {entry.Name}", "reader", "limit", "skip");
+        return options is null ? null : new(name.Text, entry.Name, options, name.Location) { Limit = limit, Skip = skip ?? 0 };
+    }
+
+    /// <summary>The catalog's entry, or null after a violation.</summary>
+    internal static CatalogEntry<T>? Find<T>(Catalog<T> catalog, YamlScalar name, string what, Violations violations)
+        where T : class
+    {
+        if (catalog.Find(name.Text) is { } entry)
+        {
+            return entry;
+        }
+
+        violations.Add("BML1012", name, $"No {what} is named {name.Kind}.{violations.Suggest(name.Text, catalog.Names)} A plugin that brings it may be missing.");
+        return null;
+    }
+}
