@@ -1,0 +1,70 @@
+using Build.ML.Caching.Files;
+
+namespace Build.ML.Caching.Stores;
+
+/// <summary>
+/// A folder of temporary files for one process, marked by a lock file beside it that the process holds open. What dead processes left is deleted by the
+/// next one: their lock files can be opened.
+/// </summary>
+internal sealed class TemporaryArea : IDisposable
+{
+    private readonly FileStream _lock;
+
+    public TemporaryArea(string root)
+    {
+        Directory.CreateDirectory(root);
+        foreach (var file in Directory.EnumerateFiles(root, "*.lock"))
+        {
+            DeleteIfDead(file);
+        }
+
+        _lock = Create(root);
+        Folder = Path.ChangeExtension(_lock.Name, null);
+        Directory.CreateDirectory(Folder);
+    }
+
+    public string Folder { get; }
+
+    /// <summary>A name for a new file.</summary>
+    public string NewName() => Path.Combine(Folder, Path.GetRandomFileName());
+
+    public void Dispose()
+    {
+        ReadOnlyFile.DeleteFolder(Folder);
+        var name = _lock.Name;
+        _lock.Dispose();
+        File.Delete(name);
+    }
+
+    private static FileStream Create(string root)
+    {
+        while (true)
+        {
+            var file = Path.Combine(root, Path.GetFileNameWithoutExtension(Path.GetRandomFileName()) + ".lock");
+            try
+            {
+                return new FileStream(file, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+            }
+            catch (IOException e) when (StoreLock.IsHeld(e))
+            {
+                // Another process took it for a dead one's between creating and locking, and deletes it: take another name.
+            }
+        }
+    }
+
+    private static void DeleteIfDead(string file)
+    {
+        try
+        {
+            using (new FileStream(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None, bufferSize: 1))
+            {
+                ReadOnlyFile.DeleteFolder(Path.ChangeExtension(file, null));
+                File.Delete(file);
+            }
+        }
+        catch (IOException)
+        {
+            // Held by a living process, or deleted by another one meanwhile.
+        }
+    }
+}
