@@ -65,13 +65,14 @@ sealed class RecipeFolder : IDisposable
         }
     }
 
-    /// <summary>A recipe with one pruning step of those options, in line 5.</summary>
+    /// <summary>A recipe with one pruning step of those options, in line 6.</summary>
     internal static string Pruning(string with) => $$"""
         model: models/rec.onnx
         data: { d: { reader: idx, images: data/images.idx } }
         steps:
-          - { id: a, use: prune.channels,
-        with: {{with}} }
+        - id: a
+          use: prune.channels
+          with: {{with}}
         """;
 
     public void Dispose() => _folder.Dispose();

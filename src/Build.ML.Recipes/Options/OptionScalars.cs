@@ -76,7 +76,7 @@ internal static partial class OptionScalars
     // Infinity only where the option's range says so, "not a number" only where its allowed values do.
     private static object? Narrowed(OptionType type, double number, OptionProperty option)
     {
-        object value = type.ClrType == typeof(float) ? (float)number : number;
+        var value = type.ClrType == typeof(float) ? (object)(float)number : number;
         var asWritten = double.IsFinite(number) == double.IsFinite(Convert.ToDouble(value, CultureInfo.InvariantCulture));
         var allowed = double.IsFinite(number)
             || option.Checks.OfType<AllowedValuesAttribute>().Any(a => a.Values.Contains(value))

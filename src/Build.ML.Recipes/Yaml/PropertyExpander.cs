@@ -48,7 +48,9 @@ internal sealed class PropertyExpander(IReadOnlyDictionary<string, string>? prop
         }
 
         result.Append(text, at, text.Length - at);
-        return scalar with { Text = result.ToString() };
+        // A property is text without a type: where it is all there is, quotes around it (needed inside { }) do not make it text rather than a number.
+        var isWhole = text.StartsWith("${", StringComparison.Ordinal) && text.IndexOf('}', StringComparison.Ordinal) == text.Length - 1;
+        return scalar with { Text = result.ToString(), IsPlain = scalar.IsPlain || isWhole };
     }
 
     private string ValueOf(string name, YamlScalar place)

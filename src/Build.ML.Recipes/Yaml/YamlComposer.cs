@@ -18,14 +18,14 @@ internal sealed class YamlComposer
     private readonly YamlSource _source;
     private readonly PropertyExpander _expander;
     private readonly Violations _violations;
-    private readonly Parser _parser;
+    private readonly GuardedParser _parser;
     private readonly Dictionary<string, YamlNode> _anchors = new(StringComparer.Ordinal);
     private long _size;
 
     private YamlComposer(YamlSource source, string text, PropertyExpander expander, Violations violations)
     {
         (_source, _expander, _violations) = (source, expander, violations);
-        _parser = new Parser(new StringReader(text));
+        _parser = new GuardedParser(new Parser(new StringReader(text)));
     }
 
     /// <summary>The only document of a text, or null where it cannot be read; then a violation says why.</summary>
