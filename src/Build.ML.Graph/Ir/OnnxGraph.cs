@@ -291,6 +291,33 @@ public sealed class OnnxGraph
         }
     }
 
+    /// <summary>Removes a node and lets its outputs be initializers of the same names; what reads them stays as it is.</summary>
+    /// <param name="node">A node of this graph.</param>
+    /// <param name="tensors">One per output; those of left-out outputs are ignored.</param>
+    public void MakeConstant(Node node, params ReadOnlySpan<Tensor> tensors)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        ArgumentOutOfRangeException.ThrowIfNotEqual(tensors.Length, node.Outputs.Count);
+        Detach(node);
+        foreach (var graph in node.Subgraphs)
+        {
+            graph.ReleaseAll();
+        }
+
+        node.SetInputs();
+        for (var i = 0; i < tensors.Length; i++)
+        {
+            var value = node.Outputs[i];
+            value.Producer = null;
+            value.OutputIndex = 0;
+            value.Type = null;
+            if (value.Name.Length > 0)
+            {
+                SetInitializer(value, tensors[i]);
+            }
+        }
+    }
+
     /// <summary>
     /// Lets everything that read <paramref name="old"/> read <paramref name="replacement"/> instead, graph outputs included. An output keeps its
     /// name: the replacement takes it over, or, where it cannot (an input, an initializer, another output, an outer value), an Identity node does.

@@ -48,12 +48,16 @@ public static class ShapeInference
         return result;
     }
 
-    private static ShapeInferenceResult Infer(Model model, ShapeRuleSet? rules, bool useDeclared)
+    /// <summary>Infers without changing the model.</summary>
+    /// <param name="model">Read only.</param>
+    /// <param name="rules">Default: <see cref="ShapeRuleSet.BuiltIn"/>.</param>
+    /// <param name="useDeclared">Whether types that the file declares for values inside the graph count, or only what the rules prove.</param>
+    public static ShapeInferenceResult Infer(Model model, ShapeRuleSet? rules = null, bool useDeclared = true)
     {
         ArgumentNullException.ThrowIfNull(model);
         var inferrer = new TypeInferrer(model, rules ?? ShapeRuleSet.BuiltIn, useDeclared);
         inferrer.InferGraph(model.Graph);
-        return new ShapeInferenceResult(inferrer.Types, inferrer.Diagnostics, inferrer.OperatorsWithoutRule);
+        return new ShapeInferenceResult(inferrer.Types, inferrer.Data, inferrer.Diagnostics, inferrer.OperatorsWithoutRule);
     }
 
     private static void ForgetUnknown(OnnxGraph graph, IReadOnlyDictionary<Value, OnnxType> types)

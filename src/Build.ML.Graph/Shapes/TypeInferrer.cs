@@ -46,6 +46,8 @@ sealed class TypeInferrer
 
     public Dictionary<Value, OnnxType> Types { get; } = [];
 
+    public IReadOnlyDictionary<Value, ImmutableArray<SymbolicInteger>> Data => _data;
+
     public List<Diagnostic> Diagnostics { get; }
 
     public SortedSet<string> OperatorsWithoutRule { get; }
