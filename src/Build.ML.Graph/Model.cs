@@ -62,6 +62,6 @@ public sealed partial class Model : IDisposable
     /// <summary>Training information (<c>training_info</c>), kept as bytes.</summary>
     internal IList<ReadOnlyMemory<byte>> TrainingInfo { get; } = [];
 
-    /// <summary>Fields of the file this version does not know, kept for writing back.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; set; }
+    /// <summary>How the file encoded it; null for what was made here.</summary>
+    internal Onnx.MessageOrigin? Origin { get; set; }
 }

@@ -5,9 +5,6 @@ public abstract record OnnxType
 {
     /// <summary>The optional denotation (<c>TypeProto.denotation</c>), empty by default.</summary>
     public string Denotation { get; init; } = "";
-
-    /// <summary>Fields of the file this version does not know, kept for writing back.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; init; }
 }
 
 /// <summary>A dense tensor.</summary>

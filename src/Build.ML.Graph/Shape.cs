@@ -11,6 +11,12 @@ public sealed class Shape : IEquatable<Shape>
     /// <summary>The dimensions, outermost first.</summary>
     public ImmutableArray<Dimension> Dimensions { get; }
 
+    /// <summary>
+    /// What each dimension stands for (<c>TensorShapeProto.Dimension.denotation</c>), as many as the file gives or fewer; empty by default. Not part
+    /// of equality.
+    /// </summary>
+    public ImmutableArray<string> Denotations { get; init; } = [];
+
     /// <summary>Number of dimensions; 0 for a scalar.</summary>
     public int Rank => Dimensions.Length;
 

@@ -32,6 +32,6 @@ public sealed class Function(string domain, string name)
     /// <summary>Metadata, in file order.</summary>
     public IList<KeyValuePair<string, string>> Metadata { get; } = [];
 
-    /// <summary>Fields of the file this version does not know, kept for writing back.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; set; }
+    /// <summary>How the file encoded it; null for what was made here.</summary>
+    internal Onnx.MessageOrigin? Origin { get; set; }
 }

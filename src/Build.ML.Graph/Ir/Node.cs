@@ -37,8 +37,8 @@ public sealed class Node
     /// <summary>Metadata (<c>metadata_props</c>), in file order.</summary>
     public IList<KeyValuePair<string, string>> Metadata { get; } = [];
 
-    /// <summary>Fields of the file this version does not know, kept for writing back.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; set; }
+    /// <summary>How the file encoded it; null for what was made here.</summary>
+    internal Onnx.MessageOrigin? Origin { get; set; }
 
     /// <summary>Inputs in order; null where an optional input is left out.</summary>
     public IReadOnlyList<Value?> Inputs => _inputs;
@@ -104,24 +104,28 @@ public sealed class Node
     public void SetAttribute(NodeAttribute attribute)
     {
         ArgumentNullException.ThrowIfNull(attribute);
-        foreach (var graph in attribute.Subgraphs)
+        var index = _attributes.FindIndex(a => a.Name == attribute.Name);
+        if (index < 0)
         {
-            graph.ParentNode = this;
+            AppendAttribute(attribute);
+            return;
         }
 
-        var index = _attributes.FindIndex(a => a.Name == attribute.Name);
-        if (index >= 0)
-        {
-            _attributes[index] = attribute;
-        }
-        else
-        {
-            _attributes.Add(attribute);
-        }
+        Abandon(_attributes[index]);
+        _attributes[index] = attribute;
+        Adopt(attribute);
     }
 
     /// <summary>Removes the attribute of that name, if any.</summary>
-    public void RemoveAttribute(string name) => _attributes.RemoveAll(a => a.Name == name);
+    public void RemoveAttribute(string name)
+    {
+        var index = _attributes.FindIndex(a => a.Name == name);
+        if (index >= 0)
+        {
+            Abandon(_attributes[index]);
+            _attributes.RemoveAt(index);
+        }
+    }
 
     /// <summary>Sets one input; inputs between the last and <paramref name="index"/> become left out.</summary>
     public void SetInput(int index, Value? value)
@@ -160,6 +164,43 @@ public sealed class Node
         value.OutputIndex = _outputs.Count;
         _outputs.Add(value);
         return value;
+    }
+
+    /// <summary>Adds an attribute whose name the node does not have yet.</summary>
+    internal void AppendAttribute(NodeAttribute attribute)
+    {
+        _attributes.Add(attribute);
+        Adopt(attribute);
+    }
+
+    /// <summary>Makes the node read another value, where the value read so far has forgotten its uses already.</summary>
+    internal void RetargetInput(int index, Value value)
+    {
+        _inputs[index] = value;
+        value.AddUse(this, index);
+    }
+
+    private void Adopt(NodeAttribute attribute)
+    {
+        if (attribute.Kind is AttributeKind.Graph or AttributeKind.Graphs)
+        {
+            foreach (var graph in attribute.Subgraphs)
+            {
+                graph.ParentNode = this;
+                Graph.Adopt(graph);
+            }
+        }
+    }
+
+    private void Abandon(NodeAttribute attribute)
+    {
+        if (attribute.Kind is AttributeKind.Graph or AttributeKind.Graphs)
+        {
+            foreach (var graph in attribute.Subgraphs)
+            {
+                Graph.Abandon(graph);
+            }
+        }
     }
 
     /// <summary>For example <c>y = Relu(x)</c>.</summary>

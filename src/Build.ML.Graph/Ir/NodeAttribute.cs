@@ -67,8 +67,8 @@ public sealed record NodeAttribute(string Name, AttributeKind Kind, object? Valu
     /// <summary>Documentation, empty by default.</summary>
     public string DocString { get; init; } = "";
 
-    /// <summary>Fields of the file this version does not know, kept for writing back.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; init; }
+    /// <summary>How the file encoded it; null for what was made here.</summary>
+    internal Onnx.MessageOrigin? Origin { get; init; }
 
     /// <summary>One integer.</summary>
     public static NodeAttribute Int(string name, long value) => new(name, AttributeKind.Int, value);

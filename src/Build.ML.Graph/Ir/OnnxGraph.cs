@@ -12,6 +12,7 @@ public sealed class OnnxGraph
     private readonly List<Value> _inputs = [];
     private readonly List<Value> _outputs = [];
     private readonly List<Value> _initializers = [];
+    private readonly HashSet<OnnxGraph> _subgraphs = [];
     private int _nextName;
 
     /// <summary>An empty graph.</summary>
@@ -53,8 +54,8 @@ public sealed class OnnxGraph
     /// <summary>All named values of this graph (not those of subgraphs), in order of creation.</summary>
     public IReadOnlyCollection<Value> Values => _values.Values;
 
-    /// <summary>What the file said beyond what the model needs, for writing it back unchanged.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; set; }
+    /// <summary>How the file encoded the graph; null for one made here.</summary>
+    internal Onnx.GraphOrigin? Origin { get; set; }
 
     /// <summary>
     /// The nodes in order, those of subgraphs not included. The list may be edited while it is walked: the node at hand may be removed,
@@ -284,6 +285,11 @@ public sealed class OnnxGraph
             graph.ReleaseAll();
         }
 
+        foreach (var graph in node.Subgraphs)
+        {
+            Abandon(graph);
+        }
+
         node.SetInputs();
         foreach (var output in node.Outputs)
         {
@@ -348,6 +354,28 @@ public sealed class OnnxGraph
         }
     }
 
+    /// <summary>Puts the nodes of this graph into an order ONNX accepts, changing the present one no more than needed. Subgraphs are left alone.</summary>
+    /// <exception cref="InvalidOperationException">The graph has a cycle.</exception>
+    public void SortTopologically()
+    {
+        if (TopologicalOrder.IsSorted(this))
+        {
+            return;
+        }
+
+        var order = TopologicalOrder.Sort(this);
+        if (order.Count != NodeCount)
+        {
+            throw new InvalidOperationException($"Graph '{Name}' has a cycle through {TopologicalOrder.NodesInCycles(this).First().DisplayName}.");
+        }
+
+        foreach (var node in order)
+        {
+            Detach(node);
+            InsertBefore(null, node);
+        }
+    }
+
     /// <summary>Renames a value of this graph.</summary>
     /// <exception cref="ArgumentException">The name is taken in this graph.</exception>
     public void Rename(Value value, string name)
@@ -370,9 +398,55 @@ public sealed class OnnxGraph
     /// <summary>Drops a value that is no input, initializer or node output any more and that nothing uses.</summary>
     internal void ForgetIfGone(Value value)
     {
-        if (value is { Initializer: null, IsGraphInput: false, Producer: null, IsUnused: true })
+        if (value is { Initializer: null, IsSparseInitializer: false, IsGraphInput: false, Producer: null, IsUnused: true })
         {
             _values.Remove(value.Name);
+        }
+    }
+
+    /// <summary>The value of that name in this very graph, or null.</summary>
+    internal Value? FindHere(string name) => _values.GetValueOrDefault(name);
+
+    /// <summary>The value of that name in this very graph, created if need be.</summary>
+    internal Value Declare(string name) => FindHere(name) ?? CreateValue(name);
+
+    /// <summary>A node of this graph got a subgraph.</summary>
+    internal void Adopt(OnnxGraph subgraph) => _subgraphs.Add(subgraph);
+
+    /// <summary>A node of this graph lost a subgraph.</summary>
+    internal void Abandon(OnnxGraph subgraph) => _subgraphs.Remove(subgraph);
+
+    /// <summary>The values of graphs around this one that its nodes, its outputs and its subgraphs read; some more than once.</summary>
+    internal IEnumerable<Value> OuterReads()
+    {
+        for (var node = FirstNode; node is not null; node = node.Next)
+        {
+            foreach (var input in node.Inputs)
+            {
+                if (input is not null && input.Graph != this)
+                {
+                    yield return input;
+                }
+            }
+
+            foreach (var subgraph in node.Subgraphs)
+            {
+                foreach (var value in subgraph.OuterReads())
+                {
+                    if (value.Graph != this)
+                    {
+                        yield return value;
+                    }
+                }
+            }
+        }
+
+        foreach (var output in _outputs)
+        {
+            if (output.Graph != this)
+            {
+                yield return output;
+            }
         }
     }
 
@@ -401,17 +475,11 @@ public sealed class OnnxGraph
 
     private bool NameUsedBelow(string name)
     {
-        for (var node = FirstNode; node is not null; node = node.Next)
+        foreach (var graph in _subgraphs)
         {
-            foreach (var attribute in node.Attributes)
+            if (graph._values.ContainsKey(name) || graph.NameUsedBelow(name))
             {
-                foreach (var graph in attribute.Subgraphs)
-                {
-                    if (graph._values.ContainsKey(name) || graph.NameUsedBelow(name))
-                    {
-                        return true;
-                    }
-                }
+                return true;
             }
         }
 

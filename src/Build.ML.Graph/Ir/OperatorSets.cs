@@ -6,6 +6,7 @@ namespace Build.ML.Graph.Ir;
 public sealed class OperatorSets : IEnumerable<KeyValuePair<string, long>>
 {
     private readonly List<KeyValuePair<string, long>> _imports = [];
+    private readonly Dictionary<string, Onnx.MessageOrigin> _origins = new(StringComparer.Ordinal);
 
     /// <summary>Version of a domain, 0 when it is not imported; the empty domain is ONNX's own.</summary>
     public long this[string domain]
@@ -32,6 +33,26 @@ public sealed class OperatorSets : IEnumerable<KeyValuePair<string, long>>
 
     /// <summary>Appends an import (used by collection initializers).</summary>
     public void Add(string domain, long version) => _imports.Add(new(domain, version));
+
+    /// <summary>Appends an import as read from a file.</summary>
+    internal void AddRead(string domain, long version, Onnx.MessageOrigin origin)
+    {
+        _imports.Add(new(domain, version));
+        _origins[domain] = origin;
+    }
+
+    /// <summary>Takes over all imports of another list.</summary>
+    internal void CopyFrom(OperatorSets other)
+    {
+        _imports.AddRange(other._imports);
+        foreach (var (domain, origin) in other._origins)
+        {
+            _origins[domain] = origin;
+        }
+    }
+
+    /// <summary>How the file encoded the import of a domain, or null.</summary>
+    internal Onnx.MessageOrigin? OriginOf(string domain) => _origins.GetValueOrDefault(domain);
 
     /// <summary>Removes the import of a domain, if any.</summary>
     public void Remove(string domain)

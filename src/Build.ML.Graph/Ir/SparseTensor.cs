@@ -9,6 +9,6 @@ namespace Build.ML.Graph.Ir;
 /// <param name="Sizes">Sizes of the dense tensor.</param>
 public sealed record SparseTensor(Tensor Values, Tensor Indices, ImmutableArray<long> Sizes)
 {
-    /// <summary>Fields of the file this version does not know, kept for writing back.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; init; }
+    /// <summary>How the file encoded it; null for what was made here.</summary>
+    internal Onnx.MessageOrigin? Origin { get; init; }
 }

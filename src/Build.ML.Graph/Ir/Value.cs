@@ -74,16 +74,23 @@ public sealed class Value
     /// <summary>Metadata of the value (<c>ValueInfoProto.metadata_props</c>), in file order.</summary>
     public IList<KeyValuePair<string, string>> Metadata { get; } = [];
 
-    /// <summary>What the file said about this value beyond what the model needs, for writing it back unchanged.</summary>
-    internal ReadOnlyMemory<byte> UnknownFields { get; set; }
+    /// <summary>Whether the value is a constant given as a sparse tensor (<see cref="OnnxGraph.SparseInitializers"/>).</summary>
+    internal bool IsSparseInitializer { get; set; }
 
     /// <summary>Lets every node that reads this value read <paramref name="other"/> instead; graph outputs stay.</summary>
     public void ReplaceUsesWith(Value other)
     {
         ArgumentNullException.ThrowIfNull(other);
-        foreach (var use in _uses.ToArray())
+        if (other == this)
         {
-            use.Node.SetInput(use.Index, other);
+            return;
+        }
+
+        var uses = _uses.ToArray();
+        _uses.Clear();
+        foreach (var use in uses)
+        {
+            use.Node.RetargetInput(use.Index, other);
         }
     }
 

@@ -134,7 +134,7 @@ public sealed class Tensor
 
     private static long Product(ReadOnlySpan<long> sizes)
     {
-        long product = 1;
+        var product = sizes.Contains(0) ? 0L : 1L; // no overflow where a size is 0
         foreach (var size in sizes)
         {
             ArgumentOutOfRangeException.ThrowIfNegative(size);
