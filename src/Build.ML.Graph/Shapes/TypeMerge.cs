@@ -16,10 +16,10 @@ static class TypeMerge
                 return first;
             case (TensorType a, TensorType b):
                 contradict |= a.ElementType != b.ElementType && b.ElementType != DataType.Undefined;
-                return a with { Shape = Refine(a.Shape, b.Shape, ref contradict), Denotation = b.Denotation, UnknownFields = b.UnknownFields };
+                return a with { Shape = Refine(a.Shape, b.Shape, ref contradict), Denotation = b.Denotation };
             case (SparseTensorType a, SparseTensorType b):
                 contradict |= a.ElementType != b.ElementType;
-                return a with { Shape = Refine(a.Shape, b.Shape, ref contradict), Denotation = b.Denotation, UnknownFields = b.UnknownFields };
+                return a with { Shape = Refine(a.Shape, b.Shape, ref contradict), Denotation = b.Denotation };
             case (SequenceType a, SequenceType b):
                 return b with { ElementType = Refine(a.ElementType, b.ElementType, ref contradict) };
             case (OptionalType a, OptionalType b):
