@@ -1,3 +1,2 @@
-// dotnet run -c Release --project tests/Benchmarks -- NAME [--json]
-Console.Error.WriteLine("No benchmark yet.");
-return 2;
+// dotnet run -c Release --project tests/Benchmarks -- NAME [--json] [--option value]...
+return Build.ML.Benchmarks.Frame.CommandLine.Run(args);
