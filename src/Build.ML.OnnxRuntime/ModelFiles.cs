@@ -33,7 +33,7 @@ internal sealed class ModelFiles : IDisposable
         var files = new ModelFiles(Directory.CreateDirectory(Path.Combine(directory, "buildml-" + Path.GetRandomFileName())).FullName);
         try
         {
-            model.Save(files.ModelPath);
+            model.Save(files.ModelPath, new SaveOptions { ExternalData = ExternalData.Always }); // which the runtime maps
             return files;
         }
         catch

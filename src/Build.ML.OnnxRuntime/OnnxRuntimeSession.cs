@@ -72,6 +72,7 @@ internal sealed class OnnxRuntimeSession : IInferenceSession
     private static OnnxRuntimeSession Open(
         Model model, string name, SessionOptions settings, string scratchDirectory)
     {
+        RuntimeTypes.CheckDeclared(name, model);
         ModelFiles? files = null;
         InferenceSession? session = null;
         try

@@ -30,6 +30,27 @@ internal static class RuntimeTypes
         return errors.Count == 0 ? inputs.ToImmutable() : throw new DiagnosticException(errors);
     }
 
+    /// <summary>Checks what the model declares; the runtime's interface would stop at the first type that it does not know.</summary>
+    /// <exception cref="DiagnosticException">BML5104, one for each input and output.</exception>
+    public static void CheckDeclared(string name, Model model)
+    {
+        var errors = new List<Diagnostic>();
+        foreach (var input in model.Graph.Inputs.Where(i => i is { Initializer: null, Type: not null }))
+        {
+            Check(name, "Input", input.Name, input.Type!, errors);
+        }
+
+        foreach (var output in model.Graph.Outputs.Where(o => o.Type is not null))
+        {
+            Check(name, "Output", output.Name, output.Type!, errors);
+        }
+
+        if (errors.Count > 0)
+        {
+            throw new DiagnosticException(errors);
+        }
+    }
+
     /// <summary>The message of BML5104.</summary>
     public static string NotExchangeable(string model, string role, string name, string type) =>
         $"{role} '{name}' of {model} is {type}; ONNX Runtime's C# interface exchanges dense tensors of float, double, float16, bfloat16, 8- to "
@@ -37,7 +58,7 @@ internal static class RuntimeTypes
 
     private static void Check(string model, string role, string name, OnnxType type, List<Diagnostic> errors)
     {
-        if (type is not TensorType { ElementType: var element } || !TensorExchange.CanExchange(element))
+        if (type is not TensorType { ElementType: var element } || (element != DataType.Undefined && !TensorExchange.CanExchange(element)))
         {
             errors.Add(new("BML5104", NotExchangeable(model, role, name, type.ToString())));
         }

@@ -3,8 +3,8 @@ using System.ComponentModel.DataAnnotations;
 using System.Numerics.Tensors;
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Metrics;
-using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
+using DataType = Build.ML.Graph.DataType;
 using Tensor = Build.ML.Graph.Tensors.Tensor;
 
 namespace Build.ML.Metrics.Outputs;
