@@ -11,8 +11,6 @@ namespace Build.ML.Quantization.Weights;
 /// <param name="threads">Cores to use.</param>
 internal sealed class WeightQuantizer(WeightFormat format, int threads)
 {
-    private const int ChunkLength = 1 << 17;
-
     private readonly ParallelOptions _parallel = new() { MaxDegreeOfParallelism = Math.Max(threads, 1) };
 
     /// <summary>How weights are stored.</summary>
@@ -46,54 +44,24 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
         return fitted with { Signal = signal, Noise = noise };
     }
 
-    /// <summary>The weight as integers under given scales, in the weight's own order.</summary>
-    public unsafe byte[] Quantize(Tensor weight, WeightScales scales)
-    {
-        var layout = scales.Layout;
-        var integers = GC.AllocateUninitializedArray<byte>(layout.Count);
-        if (integers.Length == 0)
-        {
-            return integers;
-        }
+    /// <summary>The weight as integers, in the weight's own order, computed when asked for.</summary>
+    public Tensor Quantized(Tensor weight, WeightScales scales) =>
+        new(format.Type.ElementType(), weight.Sizes.AsSpan(), new QuantizedContent(weight, scales, threads));
 
-        var inverses = scales.Inverses();
-        int least = scales.Least, greatest = scales.Greatest;
-        using var view = weight.Read<float>();
-        fixed (float* x = view.Span)
-        {
-            var address = x;
-            var size = ChunkSize(layout);
-            Parallel.For(0, (layout.Count + size - 1) / size, _parallel, chunk =>
-            {
-                var values = new ReadOnlySpan<float>(address, layout.Count);
-                foreach (var segment in new Segments(layout, chunk * size, Math.Min(size, layout.Count - chunk * size)))
-                {
-                    var from = values.Slice(segment.Start, segment.Length);
-                    var to = integers.AsSpan(segment.Start, segment.Length);
-                    if (segment.IsRow)
-                    {
-                        WeightKernels.QuantizeByColumn(from, to, inverses, scales.ZeroPoints, least, greatest);
-                    }
-                    else
-                    {
-                        WeightKernels.Quantize(from, to, inverses[segment.Channel], (int)scales.ZeroPoints[segment.Channel], least, greatest);
-                    }
-                }
-            });
-        }
-
-        return integers;
-    }
+    /// <summary>A matrix as integers with rows and columns exchanged, computed when asked for.</summary>
+    public Tensor QuantizedTransposed(Tensor weight, WeightScales scales) => new(
+        format.Type.ElementType(), [weight.Sizes[1], weight.Sizes[0]], new TransposedContent(weight, scales, threads));
 
     private unsafe (float[] Minima, float[] Maxima) Extremes(string name, ReadOnlySpan<float> weights, ChannelLayout layout)
     {
         var minima = NewArray(layout.Channels, float.PositiveInfinity);
         var maxima = NewArray(layout.Channels, float.NegativeInfinity);
         var broken = 0;
+        var merging = new Lock();
         fixed (float* x = weights)
         {
             var address = x;
-            var size = ChunkSize(layout);
+            var size = layout.ChunkSize;
             Parallel.For(
                 0,
                 (layout.Count + size - 1) / size,
@@ -102,7 +70,7 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
                 (chunk, _, local) =>
                 {
                     var values = new ReadOnlySpan<float>(address, layout.Count);
-                    foreach (var segment in new Segments(layout, chunk * size, Math.Min(size, layout.Count - chunk * size)))
+                    foreach (var segment in layout.Segments(chunk * size, Math.Min(size, layout.Count - chunk * size)))
                     {
                         var part = values.Slice(segment.Start, segment.Length);
                         var finite = segment.IsRow
@@ -118,7 +86,7 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
                 },
                 local =>
                 {
-                    lock (minima)
+                    lock (merging)
                     {
                         for (var i = 0; i < minima.Length; i++)
                         {
@@ -140,7 +108,7 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
     {
         var layout = scales.Layout;
         var inverses = scales.Inverses();
-        var size = ChunkSize(layout);
+        var size = layout.ChunkSize;
         var sums = new (double Signal, double Noise)[(layout.Count + size - 1) / size];
         int least = scales.Least, greatest = scales.Greatest;
         fixed (float* x = weights)
@@ -150,7 +118,7 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
             {
                 var values = new ReadOnlySpan<float>(address, layout.Count);
                 double signal = 0, noise = 0;
-                foreach (var segment in new Segments(layout, chunk * size, Math.Min(size, layout.Count - chunk * size)))
+                foreach (var segment in layout.Segments(chunk * size, Math.Min(size, layout.Count - chunk * size)))
                 {
                     var (first, count) = segment.IsRow ? (0, layout.Channels) : (segment.Channel, 1);
                     WeightKernels.AddError(
@@ -178,49 +146,10 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
         return total;
     }
 
-    // Depends on the layout only, so that partial sums are the same on any machine.
-    private static int ChunkSize(ChannelLayout layout) =>
-        layout.Inner == 1 && layout.Channels > 1 ? Math.Max(ChunkLength / layout.Channels, 1) * layout.Channels : ChunkLength;
-
     private static float[] NewArray(int length, float value)
     {
         var array = GC.AllocateUninitializedArray<float>(length);
         Array.Fill(array, value);
         return array;
-    }
-
-    /// <summary>A run of weights: of one channel, or a row across all of them.</summary>
-    private readonly record struct Segment(int Start, int Length, int Channel, bool IsRow);
-
-    /// <summary>Cuts a range of weights into segments.</summary>
-    private struct Segments(ChannelLayout layout, int start, int length)
-    {
-        private readonly int _end = start + length;
-        private int _next = start;
-
-        public Segment Current { get; private set; }
-
-        public readonly Segments GetEnumerator() => this;
-
-        public bool MoveNext()
-        {
-            if (_next >= _end)
-            {
-                return false;
-            }
-
-            if (layout.Inner == 1 && layout.Channels > 1)
-            {
-                Current = new(_next, layout.Channels, 0, true);
-            }
-            else
-            {
-                var end = Math.Min(_end, (_next / layout.Inner + 1) * layout.Inner);
-                Current = new(_next, end - _next, _next / layout.Inner % layout.Channels, false);
-            }
-
-            _next += Current.Length;
-            return true;
-        }
     }
 }
