@@ -1,0 +1,11 @@
+using Build.ML.Graph;
+
+namespace Build.ML.Quantization.Calibration;
+
+/// <summary>How many samples a model takes at once.</summary>
+internal static class Batching
+{
+    /// <summary>The size the model's first input fixes, else <paramref name="wanted"/>.</summary>
+    public static int SizeFor(Model model, int wanted) =>
+        model.Graph.Inputs.FirstOrDefault(i => i.Initializer is null)?.Shape is { Rank: > 0 } shape && shape[0].Size is { } size and > 0 ? (int)size : wanted;
+}
