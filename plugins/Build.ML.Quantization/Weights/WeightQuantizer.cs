@@ -16,6 +16,9 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
     /// <summary>How weights are stored.</summary>
     public WeightFormat Format => format;
 
+    /// <summary>The same with one scale a tensor.</summary>
+    public WeightQuantizer PerTensor() => new(format with { Granularity = Granularity.PerTensor }, threads);
+
     /// <summary>Reads a weight once to fit its scales and once more, still in the cache, to know the error they make.</summary>
     /// <param name="name">For messages.</param>
     /// <param name="weight">Float tensor.</param>

@@ -21,6 +21,9 @@ internal sealed record WeightScales(
     /// <summary>Signal to quantization noise of the weight, 10·log10(Σw²/Σ(w−ŵ)²), in dB; infinite without noise.</summary>
     public double SqnrDecibels => Noise == 0 ? double.PositiveInfinity : 10 * Math.Log10(Signal / Noise);
 
+    /// <summary>The scale of one channel.</summary>
+    public float Of(int channel) => Scales[Scales.Length == 1 ? 0 : channel];
+
     /// <summary>1/scale of each channel.</summary>
     public float[] Inverses()
     {

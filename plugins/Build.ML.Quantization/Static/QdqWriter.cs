@@ -1,0 +1,210 @@
+using Build.ML.Graph.Ir;
+using Build.ML.Graph.Tensors;
+using Build.ML.Quantization.Weights;
+
+namespace Build.ML.Quantization.Static;
+
+/// <summary>
+/// Turns a plan into QuantizeLinear and DequantizeLinear nodes. An activation that comes from an integer kernel is read by everybody behind its pair, so that the kernel's
+/// output has one reader and fuses; one that comes as real numbers is read behind a pair only where integers are wanted.
+/// </summary>
+/// <param name="graph">The main graph; edited.</param>
+/// <param name="plan">What to quantize.</param>
+/// <param name="activations">Parameters of activations.</param>
+/// <param name="weights">Rounds weights.</param>
+internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParameters activations, WeightQuantizer weights)
+{
+    private readonly Dictionary<(Value Weight, int? Axis), (Value Real, WeightScales Scales)> _weights = [];
+    private readonly Dictionary<string, (Value Scale, Value ZeroPoint)> _parameters = [];
+    private readonly Dictionary<Node, WeightScales> _scalesOf = [];
+
+    /// <summary>Scales of the weights written, by node.</summary>
+    public IReadOnlyDictionary<Node, WeightScales> Scales => _scalesOf;
+
+    /// <summary>Writes everything.</summary>
+    public void Write()
+    {
+        foreach (var node in plan.Nodes.ToArray())
+        {
+            if (node.Form.Weight is { } weight)
+            {
+                WriteWeight(node, weight);
+            }
+        }
+
+        // The plan is asked before any pair is in place, as pairs change who reads what.
+        var pairs = plan.Activations().Select(v => (Value: v, Readers: v.Uses.Where(u => plan.ProducerOf(v) is not null || plan.TakesIntegers(u)).ToArray())).ToArray();
+        foreach (var (value, readers) in pairs)
+        {
+            WritePair(value, readers);
+        }
+    }
+
+    private void WriteWeight(QdqNode node, int input)
+    {
+        var weight = node.Node.Inputs[input]!;
+        var bias = node.Form.Bias is { } index && !node.WeightOnly ? node.Node.Input(index) : null;
+        var inputScale = node.WeightOnly ? 0 : activations.Of(Source(node.Node.Inputs[node.Form.Activations[0]]!).Name).Scale;
+        var (real, scales) = Dequantized(weight, node.Form.WeightAxis, node.Node, bias?.Constant, inputScale);
+        node.Node.SetInput(input, real);
+        _scalesOf.Add(node.Node, scales);
+        if (bias is not null)
+        {
+            node.Node.SetInput(node.Form.Bias!.Value, DequantizedBias(bias, scales, inputScale, node.Node));
+            RemoveIfUnused(bias);
+        }
+
+        RemoveIfUnused(weight);
+    }
+
+    private (Value Real, WeightScales Scales) Dequantized(Value weight, int? axis, Node node, Tensor? bias, float inputScale)
+    {
+        if (_weights.TryGetValue((weight, axis), out var known) && (bias is null || !NeedsWiderScales(known.Scales, bias, inputScale)))
+        {
+            return known;
+        }
+
+        var tensor = weight.Constant!;
+        var quantizer = axis is null ? weights.PerTensor() : weights;
+        var scales = quantizer.Fit(weight.Name, tensor, axis ?? 0);
+        if (bias is not null && NeedsWiderScales(scales, bias, inputScale))
+        {
+            scales = scales with { Scales = WiderScales(scales, bias, inputScale) };
+        }
+
+        var integers = graph.AddInitializer(weight.Name + "_quantized", quantizer.Quantized(tensor, scales));
+        var scale = graph.AddInitializer(weight.Name + "_scale", scales.ScaleTensor());
+        var zeroPoint = graph.AddInitializer(weight.Name + "_zero_point", scales.ZeroPointTensor());
+        NodeAttribute[] attributes = scales.Format.Granularity == Granularity.PerChannel ? [NodeAttribute.Int("axis", axis!.Value)] : [];
+        var real = graph.Add("DequantizeLinear", [integers, scale, zeroPoint], weight.Name + "_dequantized", attributes, before: First(node));
+        return _weights[(weight, axis)] = (real, scales);
+    }
+
+    // The pair of a weight must come before every node that shares it, and nothing it reads is computed: the start of the graph will do.
+    private Node First(Node node) => graph.FirstNode ?? node;
+
+    // b/(sx·sw) must fit 32 bits. It does not where a channel's weights are (nearly) zero but its bias is not: batch-norm folding leaves such channels.
+    private static bool NeedsWiderScales(WeightScales scales, Tensor bias, float inputScale)
+    {
+        using var values = bias.Read<float>();
+        for (var c = 0; c < values.Span.Length; c++)
+        {
+            if (Math.Abs(values.Span[c]) > scales.Of(c) * (double)inputScale * BiasLimit)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static float[] WiderScales(WeightScales scales, Tensor bias, float inputScale)
+    {
+        using var values = bias.Read<float>();
+        var wider = (float[])scales.Scales.Clone();
+        for (var c = 0; c < values.Span.Length; c++)
+        {
+            ref var scale = ref wider[wider.Length == 1 ? 0 : c];
+            scale = Math.Max(scale, (float)(Math.Abs(values.Span[c]) / (inputScale * BiasLimit)));
+        }
+
+        return wider;
+    }
+
+    // Half of 2³¹, so that sums with products stay in range too.
+    private const double BiasLimit = 1 << 30;
+
+    private Value DequantizedBias(Value bias, WeightScales weightScales, float inputScale, Node node)
+    {
+        using var values = bias.Constant!.Read<float>();
+        var integers = new int[values.Span.Length];
+        var perTensor = weightScales.Format.Granularity == Granularity.PerTensor;
+        var scales = new float[perTensor ? 1 : integers.Length];
+        for (var c = 0; c < integers.Length; c++)
+        {
+            var scale = inputScale * weightScales.Of(c);
+            scales[perTensor ? 0 : c] = scale;
+            integers[c] = (int)Math.Clamp(Math.Round(values.Span[c] / (double)scale), -int.MaxValue, int.MaxValue);
+        }
+
+        var integer = graph.AddInitializer(bias.Name + "_quantized", Tensor.Of(integers, integers.Length));
+        var scaleValue = graph.AddInitializer(bias.Name + "_scale", perTensor ? Tensor.Scalar(scales[0]) : Tensor.Of(scales, scales.Length));
+        NodeAttribute[] attributes = perTensor ? [] : [NodeAttribute.Int("axis", 0)];
+        return graph.Add("DequantizeLinear", [integer, scaleValue], bias.Name + "_dequantized", attributes, before: First(node));
+    }
+
+    private void WritePair(Value value, Use[] readers)
+    {
+        var (scale, zeroPoint) = Parameters(value);
+        var place = value.Producer is { } producer ? producer.Next : graph.FirstNode;
+        var quantized = graph.Add("QuantizeLinear", [value, scale, zeroPoint], value.Name + "_quantized", before: place);
+        var real = graph.Add("DequantizeLinear", [quantized, scale, zeroPoint], value.Name + "_dequantized", before: place);
+        foreach (var reader in readers)
+        {
+            reader.Node.SetInput(reader.Index, real);
+        }
+
+        if (plan.ProducerOf(value) is not null && value.IsGraphOutput)
+        {
+            ReturnInstead(value, real);
+        }
+    }
+
+    private void ReturnInstead(Value value, Value real)
+    {
+        var name = value.Name;
+        real.Type = value.Type;
+        graph.Rename(value, graph.UniqueName(name + "_real"));
+        graph.Rename(real, name);
+        for (var i = 0; i < graph.Outputs.Count; i++)
+        {
+            if (graph.Outputs[i] == value)
+            {
+                graph.SetOutput(i, real);
+            }
+        }
+    }
+
+    private (Value Scale, Value ZeroPoint) Parameters(Value value)
+    {
+        var source = Source(value).Name;
+        if (!_parameters.TryGetValue(source, out var constants))
+        {
+            var parameters = activations.Of(source);
+            constants = (
+                graph.AddInitializer(source + "_scale", Tensor.Scalar(parameters.Scale)),
+                graph.AddInitializer(source + "_zero_point", Tensor.OfBytes(activations.Target.Type.ElementType(), new[] { (byte)parameters.ZeroPoint })));
+            _parameters.Add(source, constants);
+        }
+
+        return constants;
+    }
+
+    // What merely moves integers has the parameters of what it moves.
+    private Value Source(Value value)
+    {
+        while (plan.ProducerOf(value) is { Form.Output: QdqOutput.SameAsInput } mover)
+        {
+            value = mover.Node.Inputs[0]!;
+        }
+
+        return value;
+    }
+
+    private static void RemoveIfUnused(Value constant)
+    {
+        if (!constant.IsUnused)
+        {
+            return;
+        }
+
+        if (constant.Producer is { } node)
+        {
+            node.Graph.Remove(node);
+        }
+        else
+        {
+            constant.Graph.SetInitializer(constant, null);
+        }
+    }
+}

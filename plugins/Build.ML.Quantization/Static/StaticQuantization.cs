@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using System.ComponentModel;
+using System.ComponentModel.DataAnnotations;
+using Build.ML.Abstractions.References;
+using Build.ML.Abstractions.Selection;
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Graph;
+using Build.ML.Graph.Catalogs;
+using Build.ML.Graph.Diagnostics;
+using Build.ML.Quantization.Calibration;
+using Build.ML.Quantization.Weights;
+
+namespace Build.ML.Quantization.Static;
+
+/// <summary>
+/// 8-bit weights and activations with scales known beforehand from calibration data, in the QDQ format (QuantizeLinear and DequantizeLinear around operators), which ONNX
+/// Runtime turns into integer kernels. Jacob et al. 2018; ONNX operators QuantizeLinear, DequantizeLinear.
+/// </summary>
+[Technique("quantize.static")]
+[Description("Stores weights and activations as 8-bit integers under scales from calibration data (QDQ format).")]
+public sealed class StaticQuantization : Technique<StaticQuantization.Options>
+{
+    /// <summary>Options of <c>quantize.static</c>.</summary>
+    public sealed record Options
+    {
+        /// <summary>Calibration data: inputs such as the model will meet; labels are not used. A few hundred samples are usual.</summary>
+        [Required]
+        public required DataReference Data { get; init; }
+
+        /// <summary>How ranges of activations are chosen: <c>min_max</c>, <c>percentile</c>, <c>entropy</c> or <c>mse</c>. Default <c>min_max</c>.</summary>
+        public string Calibrator { get; init; } = "min_max";
+
+        /// <summary>For <c>percentile</c>: percentage of values that the range keeps on either side of 0. Default 99.99.</summary>
+        [Range(50d, 100d)]
+        public double Percentile { get; init; } = 99.99;
+
+        /// <summary>Integer type of weights. Default <c>s8</c>, symmetric; <c>u8</c> is asymmetric.</summary>
+        public QuantizedType WeightType { get; init; } = QuantizedType.S8;
+
+        /// <summary>Integer type of activations. Default <c>u8</c>, which ONNX Runtime's x64 kernels take.</summary>
+        public QuantizedType ActivationType { get; init; } = QuantizedType.U8;
+
+        /// <summary>Whether 0 maps to the middle of the activation type. Default false: the whole range is used.</summary>
+        public bool ActivationSymmetric { get; init; }
+
+        /// <summary>How many weights share a scale. Default <c>per_channel</c>, which needs operator set 13.</summary>
+        public Granularity Granularity { get; init; } = Granularity.PerChannel;
+
+        /// <summary>Whether weights use 7 bits only, so that u8·s8 sums do not saturate on AVX2 processors without VNNI. Default false.</summary>
+        public bool ReduceRange { get; init; }
+
+        /// <summary>Operators to quantize. Default all that have an integer kernel or a weight.</summary>
+        public ImmutableArray<string> OpTypes { get; init; } = [];
+
+        /// <summary>Globs over names of nodes, outputs and weights; only nodes that fit one are quantized. Default all.</summary>
+        public ImmutableArray<string> Include { get; init; } = [];
+
+        /// <summary>Globs over names of nodes, outputs and weights; nodes that fit one are left as they are. Default none.</summary>
+        public ImmutableArray<string> Exclude { get; init; } = [];
+
+        /// <summary>Takes out layers by measured sensitivity until a target holds. Default none: everything chosen is quantized.</summary>
+        public Sensitivity? Sensitivity { get; init; }
+    }
+
+    /// <inheritdoc/>
+    public override StepResult Apply(Model model, Options options, StepContext context)
+    {
+        var calibrator = FindCalibrator(options.Calibrator);
+        OpTypeCheck.Require(options.OpTypes, QdqOperatorTable.All().Keys);
+        OpsetCheck.Require(model, options.Granularity == Granularity.PerChannel ? 13 : 10, "DequantizeLinear with a scale for each channel");
+        var selection = new LayerSelection(model, options.OpTypes, options.Include, options.Exclude);
+        var plan = QdqPlan.Of(model, selection, new Dictionary<int, LayerTreatment>());
+        if (plan.Nodes.Count == 0)
+        {
+            throw new DiagnosticException(
+                "BML5206",
+                $"No layer can be quantized: of {plan.Left.Count} convolutions and products "
+                + $"{(plan.Left.Count == 0 ? "none exists" : $"each stays, the first because {plan.Left[0].Reason}")}. Remove the step or widen its selection.");
+        }
+
+        var data = context.Data(options.Data);
+        var histograms = new ActivationCalibration(context).Observe(model, [.. plan.Activations().Select(v => v.Name)], data);
+        var target = new CalibrationTarget(options.ActivationType, options.ActivationSymmetric, ReduceRange: false, options.Percentile);
+        var activations = new ActivationParameters(histograms, calibrator, target);
+        var weights = new WeightQuantizer(new(options.WeightType, options.Granularity, options.ReduceRange), context.Threads);
+        SensitivityResult? found = null;
+        if (options.Sensitivity is { } sensitivity)
+        {
+            var fidelity = new OutputFidelity(model, data, sensitivity.Samples, context);
+            found = new SensitivitySearch(model, selection, activations, weights, fidelity, context).Run(sensitivity);
+            plan = QdqPlan.Of(model, selection, found.Treatment);
+        }
+
+        var report = new StaticReport(model, plan, found, options);
+        var writer = new QdqWriter(model.Graph, plan, activations, weights);
+        writer.Write();
+        return new StepResult(model) { Layers = report.Layers(writer.Scales), Notes = report.Notes() };
+    }
+
+    private static Calibrator FindCalibrator(string name)
+    {
+        var calibrators = Catalog<Calibrator>.Scan(typeof(Calibrator).Assembly);
+        return calibrators.Find(name)?.Create() ?? throw new DiagnosticException(
+            "BML5209", $"There is no calibrator '{name}'; expected one of {string.Join(", ", calibrators.Names)}.");
+    }
+}

@@ -1,0 +1,88 @@
+using System.Collections.Immutable;
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Graph;
+using Build.ML.Graph.Ir;
+using Build.ML.Quantization.Weights;
+
+namespace Build.ML.Quantization.Static;
+
+/// <summary>Tells what was done to each layer. Made before the graph is edited, as names and ordinals change then.</summary>
+internal sealed class StaticReport
+{
+    private readonly List<(Node Node, string Name, string OpType, QdqNode? Quantized, string Reason, double? Alone)> _layers = [];
+    private readonly SensitivityResult? _found;
+    private readonly StaticQuantization.Options _options;
+
+    /// <summary>Notes names and reasons.</summary>
+    public StaticReport(Model model, QdqPlan plan, SensitivityResult? found, StaticQuantization.Options options)
+    {
+        (_found, _options) = (found, options);
+        var quantized = plan.Nodes.ToDictionary(n => n.Node);
+        var left = plan.Left.ToDictionary(l => l.Node, l => l.Reason);
+        var ordinal = 0;
+        foreach (var node in model.Graph.Nodes)
+        {
+            double? alone = found is not null && found.Alone.TryGetValue(ordinal, out var sqnr) ? sqnr : null;
+            var sensitive = found is not null && found.Treatment.ContainsKey(ordinal);
+            ordinal++;
+            var reason = sensitive ? FormattableString.Invariant($"sensitive: quantized alone it leaves the output {alone:0.0} dB") : "";
+            if (quantized.TryGetValue(node, out var own))
+            {
+                reason = own.Form.Kernel is null ? $"ONNX Runtime has no integer {node.OpType} for CPUs" : reason;
+                _layers.Add((node, LayerNames.Of(node), node.OpType, own, reason, alone));
+            }
+            else if (left.TryGetValue(node, out var why))
+            {
+                _layers.Add((node, LayerNames.Of(node), node.OpType, null, sensitive ? reason : why, alone));
+            }
+        }
+    }
+
+    /// <summary>The layers in order of execution.</summary>
+    /// <param name="scales">Scales of the weights written.</param>
+    public ImmutableArray<LayerOutcome> Layers(IReadOnlyDictionary<Node, WeightScales> scales)
+    {
+        var layers = ImmutableArray.CreateBuilder<LayerOutcome>(_layers.Count);
+        foreach (var (node, name, opType, quantized, reason, alone) in _layers)
+        {
+            var figures = ImmutableArray.CreateBuilder<KeyValuePair<string, double>>();
+            if (quantized is not null)
+            {
+                figures.Add(new("bits", _options.ReduceRange ? 7 : 8));
+            }
+
+            if (scales.TryGetValue(node, out var weight))
+            {
+                figures.Add(new("weight_sqnr_db", weight.SqnrDecibels));
+            }
+
+            if (alone is { } sqnr)
+            {
+                figures.Add(new("output_sqnr_db", sqnr));
+            }
+
+            var outcome = quantized is null ? "left" : quantized.WeightOnly ? "weight_only" : "quantized";
+            layers.Add(new(name, opType, outcome, reason, figures.ToImmutable()));
+        }
+
+        return layers.MoveToImmutable();
+    }
+
+    /// <summary>Sentences for the report.</summary>
+    public ImmutableArray<string> Notes()
+    {
+        var notes = ImmutableArray.CreateBuilder<string>();
+        if (_found is { } found)
+        {
+            notes.Add(FormattableString.Invariant(
+                $"Sensitivity: {found.Treatment.Count} layers taken out; on calibration data the output has {found.Reached.SqnrDecibels:0.0} dB of SQNR and agrees in {found.Reached.Agreement:P2} of its rows."));
+        }
+
+        if (_options is { WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false })
+        {
+            notes.Add("On x64 processors without VNNI, sums of u8·s8 products can saturate; 'reduce_range: true' or 'weight_type: u8' avoids that.");
+        }
+
+        return notes.ToImmutable();
+    }
+}
