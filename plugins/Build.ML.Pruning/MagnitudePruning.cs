@@ -88,7 +88,7 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
         if (layers.Count == 0)
         {
             throw new DiagnosticException(
-                "BML5206",
+                "BML5406",
                 $"No layer was pruned: the model has {outcomes.Count} layers with constant float weights, and the selection leaves all of them. "
                 + "Remove the step or widen its selection.");
         }
@@ -149,7 +149,7 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
     {
         var errors = opTypes.Where(o => !PrunableWeight.OpTypes.Contains(o))
             .Select(o => new Diagnostic(
-                "BML5202", $"op_types names '{o}', which this technique does not prune. It knows {string.Join(", ", PrunableWeight.OpTypes)}."))
+                "BML5402", $"op_types names '{o}', which this technique does not prune. It knows {string.Join(", ", PrunableWeight.OpTypes)}."))
             .ToArray();
         if (errors.Length > 0)
         {

@@ -6,12 +6,12 @@ namespace Build.ML.Quantization;
 internal static class OpTypeCheck
 {
     /// <summary>Each name must be an operator the technique knows.</summary>
-    /// <exception cref="DiagnosticException">BML5202 for each that is not.</exception>
+    /// <exception cref="DiagnosticException">BML5402 for each that is not.</exception>
     public static void Require(IEnumerable<string> opTypes, IEnumerable<string> known)
     {
         var names = known.Order(StringComparer.Ordinal).ToArray();
         var errors = opTypes.Where(o => !names.Contains(o))
-            .Select(o => new Diagnostic("BML5202", $"op_types names '{o}', which this technique does not quantize. It knows {string.Join(", ", names)}."))
+            .Select(o => new Diagnostic("BML5402", $"op_types names '{o}', which this technique does not quantize. It knows {string.Join(", ", names)}."))
             .ToArray();
         if (errors.Length > 0)
         {

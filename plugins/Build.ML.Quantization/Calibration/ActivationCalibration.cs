@@ -26,12 +26,12 @@ internal sealed class ActivationCalibration(StepContext context)
     /// <param name="model">The model; not changed.</param>
     /// <param name="values">Names of float values of its main graph: inputs or outputs of nodes.</param>
     /// <param name="data">At least one sample.</param>
-    /// <exception cref="DiagnosticException">BML5207: no data. BML5205: an activation is NaN or infinite.</exception>
+    /// <exception cref="DiagnosticException">BML5407: no data. BML5405: an activation is NaN or infinite.</exception>
     public IReadOnlyDictionary<string, ActivationHistogram> Observe(Model model, IReadOnlyList<string> values, DataSet data)
     {
         if (data.Count == 0)
         {
-            throw new DiagnosticException("BML5207", "The calibration data holds no sample, at least one is needed: a few hundred are usual. Check its limit and files.");
+            throw new DiagnosticException("BML5407", "The calibration data holds no sample, at least one is needed: a few hundred are usual. Check its limit and files.");
         }
 
         var histograms = values.ToDictionary(v => v, _ => new ActivationHistogram());
@@ -116,7 +116,7 @@ internal sealed class ActivationCalibration(StepContext context)
         if (!histogram.Add(view.Span))
         {
             throw new DiagnosticException(
-                "BML5205", $"On the calibration data the activation '{name}' is NaN or infinite, so it has no range. Check the data, or exclude the layers that read it.");
+                "BML5405", $"On the calibration data the activation '{name}' is NaN or infinite, so it has no range. Check the data, or exclude the layers that read it.");
         }
     }
 

@@ -83,7 +83,7 @@ public sealed class DynamicQuantization : Technique<DynamicQuantization.Options>
         if (quantized == 0)
         {
             throw new DiagnosticException(
-                "BML5206",
+                "BML5406",
                 $"No layer was quantized: of {layers.Count} layers with constant float weights among {string.Join(", ", operators.Keys)}, "
                 + $"{(layers.Count == 0 ? "none exists" : "each was left, the first because: " + layers[0].Reason)}. Remove the step or widen its selection.");
         }

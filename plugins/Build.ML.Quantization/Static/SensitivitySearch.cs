@@ -18,7 +18,7 @@ internal sealed class SensitivitySearch(
     Model model, LayerSelection selection, ActivationParameters activations, WeightQuantizer weights, OutputFidelity fidelity, StepContext context)
 {
     /// <summary>Searches.</summary>
-    /// <exception cref="DiagnosticException">BML5208: the target is out of reach even with every layer taken out.</exception>
+    /// <exception cref="DiagnosticException">BML5408: the target is out of reach even with every layer taken out.</exception>
     public SensitivityResult Run(Sensitivity options)
     {
         var none = new Dictionary<int, LayerTreatment>();
@@ -41,7 +41,7 @@ internal sealed class SensitivitySearch(
             if (enough == order.Length)
             {
                 throw new DiagnosticException(
-                    "BML5208",
+                    "BML5408",
                     $"The sensitivity target {options.Target} of {Abstractions.SnakeCase.Of(options.Metric.ToString())} is out of reach: with every layer taken out "
                     + $"({Abstractions.SnakeCase.Of(options.Fallback.ToString())}) it is {options.Of(reached):0.####}, with all quantized {options.Of(all):0.####}. "
                     + "Lower the target, use 'fallback: float', or try another calibrator.");

@@ -73,7 +73,7 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         if (plan.Nodes.Count == 0)
         {
             throw new DiagnosticException(
-                "BML5206",
+                "BML5406",
                 $"No layer can be quantized: of {plan.Left.Count} convolutions and products "
                 + $"{(plan.Left.Count == 0 ? "none exists" : $"each stays, the first because {plan.Left[0].Reason}")}. Remove the step or widen its selection.");
         }
@@ -101,6 +101,6 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
     {
         var calibrators = Catalog<Calibrator>.Scan(typeof(Calibrator).Assembly);
         return calibrators.Find(name)?.Create() ?? throw new DiagnosticException(
-            "BML5209", $"There is no calibrator '{name}'; expected one of {string.Join(", ", calibrators.Names)}.");
+            "BML5409", $"There is no calibrator '{name}'; expected one of {string.Join(", ", calibrators.Names)}.");
     }
 }

@@ -23,7 +23,7 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
     /// <param name="name">For messages.</param>
     /// <param name="weight">Float tensor.</param>
     /// <param name="axis">Channel axis; ignored where the format has one scale a tensor.</param>
-    /// <exception cref="DiagnosticException">BML5203: a weight is NaN or infinite.</exception>
+    /// <exception cref="DiagnosticException">BML5403: a weight is NaN or infinite.</exception>
     public WeightScales Fit(string name, Tensor weight, int axis)
     {
         var layout = ChannelLayout.Of(weight.Sizes, format.Granularity == Granularity.PerChannel ? axis : null);
@@ -103,7 +103,7 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
         return broken == 0
             ? (minima, maxima)
             : throw new DiagnosticException(
-                "BML5203",
+                "BML5403",
                 $"The weight '{name}' holds NaN or infinite numbers, which no integer can stand for. Mend the model, or exclude the layer.");
     }
 

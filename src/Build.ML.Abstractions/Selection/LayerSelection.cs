@@ -20,7 +20,7 @@ public sealed class LayerSelection
     /// <param name="opTypes">Operators to take, such as <c>Conv</c>; none takes all.</param>
     /// <param name="include">Globs a node must fit one of; none takes all.</param>
     /// <param name="exclude">Globs a node must fit none of.</param>
-    /// <exception cref="DiagnosticException">BML5201 for each pattern that fits no node of the model.</exception>
+    /// <exception cref="DiagnosticException">BML5401 for each pattern that fits no node of the model.</exception>
     public LayerSelection(
         Model model, ImmutableArray<string> opTypes, ImmutableArray<string> include, ImmutableArray<string> exclude)
     {
@@ -33,7 +33,7 @@ public sealed class LayerSelection
             if (!model.AllNodes.Any(n => Fits(n, pattern)))
             {
                 errors.Add(new(
-                    "BML5201",
+                    "BML5401",
                     $"The pattern '{pattern.Text}' fits no node of the model, neither by its name nor by an output or a weight; "
                     + $"nodes are named such as {Examples(model)}. Correct the pattern or remove it."));
             }
