@@ -1,3 +1,10 @@
+using Build.ML.Abstractions;
+using Build.ML.Caching.Files;
+using Build.ML.Caching.Stores;
+using Build.ML.Engine.Planning;
+using Build.ML.Engine.Running;
+using Build.ML.Engine.Sources;
+
 namespace Build.ML.Engine;
 
 /// <summary>
@@ -6,28 +13,81 @@ namespace Build.ML.Engine;
 /// </summary>
 public sealed class BuildEngine : IDisposable
 {
-    /// <summary>Creates an engine; plugins are loaded when first needed.</summary>
-    public BuildEngine(EngineOptions options) => Options = options;
+    private readonly Lazy<EngineServices> _services;
+    private readonly Lazy<FileHashCache> _hashes;
+    private readonly Lazy<TemporaryArea> _temporary;
+    private readonly Lazy<ItemRunner> _runner;
+    private int _ran;
 
-    /// <summary>What the engine was made with.</summary>
+    /// <summary>Creates an engine; plugins are loaded when first needed.</summary>
+    public BuildEngine(EngineOptions options)
+        : this(options, EngineServices.Load)
+    {
+    }
+
+    internal BuildEngine(EngineOptions options, Func<EngineOptions, EngineServices> load)
+    {
+        Options = options with { CachePath = Path.GetFullPath(options.CachePath), WorkPath = Path.GetFullPath(options.WorkPath) };
+        _services = new(() => load(Options));
+        _hashes = new(() => new FileHashCache(Path.Combine(Options.WorkPath, ".hashes"), Options.TimeProvider));
+        _temporary = new(() => new TemporaryArea(Path.Combine(Options.WorkPath, ".tmp")));
+        _runner = new(() => new ItemRunner(_services.Value, Options.TimeProvider, _hashes.Value, _temporary.Value,
+            new FileStore(_services.Value.Store, _hashes.Value, Path.Combine(Options.WorkPath, ".files"), _temporary.Value), new CoreBudget(Options.Cores)));
+    }
+
+    /// <summary>What the engine was made with, paths made full.</summary>
     public EngineOptions Options { get; }
 
-    /// <summary>Reads recipes and works out what has to be done. Runs nothing and writes nothing but the cache's record of file hashes.</summary>
+    /// <summary>What recipes can name.</summary>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">Every violation in the plugins.</exception>
+    public CatalogSet Catalogs => _services.Value.Catalogs;
+
+    /// <summary>The cache.</summary>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">It cannot be opened, or plugins cannot be loaded.</exception>
+    public IArtifactStore Store => _services.Value.Store;
+
+    /// <summary>Opens the cache that options name, without loading anything else.</summary>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML5004, BML4002: it cannot be opened.</exception>
+    public static IArtifactStore OpenStore(EngineOptions options) => EngineServices.OpenStore(options);
+
+    /// <summary>Reads recipes and works out what has to be done. Runs nothing and writes nothing.</summary>
     /// <param name="recipeFiles">Full paths.</param>
     /// <param name="cancellation">Stops planning.</param>
     /// <exception cref="Graph.Diagnostics.DiagnosticException">Every violation in the recipes and plugins.</exception>
-    public Plan Plan(IReadOnlyList<string> recipeFiles, CancellationToken cancellation = default) => throw new NotSupportedException();
+    public Plan Plan(IReadOnlyList<string> recipeFiles, CancellationToken cancellation = default) =>
+        new Planner(_services.Value, Options, _hashes.Value).Plan(recipeFiles, cancellation);
 
     /// <summary>
     /// Writes the key files of a plan (only those that changed) and deletes stamps that do not fit: of another key, of other contents of what the
     /// item needs, or whose result is gone or was altered. MSBuild's timestamps then tell the truth. <see cref="RunAll"/> does this itself.
     /// </summary>
-    public void WriteKeys(Plan plan) => throw new NotSupportedException();
+    public void WriteKeys(Plan plan)
+    {
+        foreach (var item in plan.Items)
+        {
+            DurableFile.WriteIfChanged(item.KeyFile, item.Key + "\n");
+            if (File.Exists(item.StampFile) && !(ItemStamps.Fits(item, plan)
+                && ItemRecord.Read(item.Directory) is { } record && record.IsIntact(item.Directory, _hashes.Value, CancellationToken.None)))
+            {
+                File.Delete(item.StampFile);
+            }
+        }
+
+        _hashes.Value.Save();
+    }
 
     /// <summary>Does one item whose needs are done: nothing when it is up to date, else from the cache, else runs it.</summary>
+    /// <param name="plan">The plan.</param>
+    /// <param name="itemId">The item.</param>
+    /// <param name="observer">Watches.</param>
+    /// <param name="cancellation">Stops at once; the item's last result stays.</param>
     /// <returns>The outcome; user mistakes are diagnostics in it, bugs are thrown.</returns>
-    public ItemOutcome Run(Plan plan, string itemId, IBuildObserver observer, CancellationToken cancellation = default) =>
-        throw new NotSupportedException();
+    public ItemOutcome Run(Plan plan, string itemId, IBuildObserver observer, CancellationToken cancellation = default)
+    {
+        var outcome = _runner.Value.Run(plan, plan[itemId], new SerialObserver(observer), cancellation);
+        Count(outcome);
+        return outcome;
+    }
 
     /// <summary>Does all items, independent ones in parallel within <see cref="EngineOptions.Cores"/>.</summary>
     /// <param name="plan">The plan.</param>
@@ -35,14 +95,60 @@ public sealed class BuildEngine : IDisposable
     /// <param name="targets">Ids of the items wanted, done with all they need; null for all.</param>
     /// <param name="cancellation">Stops at once; what is done stays done.</param>
     public BuildOutcome RunAll(
-        Plan plan, IBuildObserver observer, IReadOnlyCollection<string>? targets = null, CancellationToken cancellation = default) =>
-        throw new NotSupportedException();
+        Plan plan, IBuildObserver observer, IReadOnlyCollection<string>? targets = null, CancellationToken cancellation = default)
+    {
+        WriteKeys(plan);
+        var outcome = new Scheduler(_runner.Value, Options.Cores).Run(plan, targets, new SerialObserver(observer), cancellation);
+        foreach (var item in outcome.Items)
+        {
+            Count(item);
+        }
+
+        _hashes.Value.Save();
+        return outcome;
+    }
 
     /// <summary>Says whether an item would run, and why: the difference between the last run's fingerprint and the present one.</summary>
-    public Explanation Explain(Plan plan, string itemId) => throw new NotSupportedException();
+    public Explanation Explain(Plan plan, string itemId) => new Explainer(plan, _hashes.Value).Explain(plan[itemId]);
 
-    /// <inheritdoc/>
+    /// <summary>The same for all items, in the plan's order.</summary>
+    public IReadOnlyList<Explanation> Explain(Plan plan)
+    {
+        var explainer = new Explainer(plan, _hashes.Value);
+        return [.. plan.Items.Select(explainer.Explain)];
+    }
+
+    /// <summary>Drops what the cache holds beyond its limit if anything was added, and deletes temporary files.</summary>
     public void Dispose()
     {
+        if (_temporary.IsValueCreated)
+        {
+            _temporary.Value.Dispose();
+        }
+
+        if (_hashes.IsValueCreated)
+        {
+            _hashes.Value.Dispose();
+        }
+
+        if (!_services.IsValueCreated)
+        {
+            return;
+        }
+
+        if (_ran > 0)
+        {
+            _services.Value.Store.Collect(Options.CacheLimit);
+        }
+
+        _services.Value.Store.Dispose();
+    }
+
+    private void Count(ItemOutcome outcome)
+    {
+        if (outcome.Status == ItemStatus.Ran)
+        {
+            Interlocked.Increment(ref _ran);
+        }
     }
 }

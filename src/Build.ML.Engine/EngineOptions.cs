@@ -24,6 +24,9 @@ public sealed record EngineOptions
     /// <summary>Bytes the cache may hold before the least recently used artifacts are dropped; default 20 GiB.</summary>
     public long CacheLimit { get; init; } = 20L << 30;
 
+    /// <summary>Receives what the cache has to say outside of any item, such as that something damaged was dropped. May be called from several threads.</summary>
+    public Action<Graph.Diagnostics.Diagnostic> Report { get; init; } = static _ => { };
+
     /// <summary>Clock of durations and of access times in the cache.</summary>
     public TimeProvider TimeProvider { get; init; } = TimeProvider.System;
 }

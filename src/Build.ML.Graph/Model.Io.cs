@@ -10,6 +10,9 @@ public sealed partial class Model
     private readonly List<DataFile> _files = [];
     private bool _disposed;
 
+    /// <summary>Full paths of the files the model was read from: the model file, then those of its external data. Empty for a model made in memory.</summary>
+    public IReadOnlyList<string> Files => [.. _files.Select(f => System.IO.Path.GetFullPath(f.Path))];
+
     /// <summary>
     /// Opens a model file. Only its headers are read; weights stay on disk until touched, also when the file is replaced or deleted meanwhile.
     /// The file must not be changed in place.

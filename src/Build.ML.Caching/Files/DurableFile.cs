@@ -44,7 +44,10 @@ public static partial class DurableFile
         FlushFolder(folder);
     }
 
-    /// <summary>Writes text only when the file does not hold it already, so that its time stamp tells of a change.</summary>
+    /// <summary>
+    /// Writes text only when the file does not hold it already, so that its time stamp tells of a change. Renamed into place, but not flushed to disk: for
+    /// files that are checked when read and easily written again.
+    /// </summary>
     /// <returns>Whether it was written.</returns>
     public static bool WriteIfChanged(string path, string text)
     {
@@ -53,7 +56,10 @@ public static partial class DurableFile
             return false;
         }
 
-        Write(path, text);
+        Directory.CreateDirectory(Path.GetDirectoryName(path)!);
+        var temporary = $"{path}.{Path.GetRandomFileName()}";
+        File.WriteAllText(temporary, text);
+        File.Move(temporary, path, overwrite: true);
         return true;
     }
 

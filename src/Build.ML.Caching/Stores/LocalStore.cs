@@ -25,7 +25,7 @@ internal sealed class LocalStore : IArtifactStore
 
     private readonly StoreOptions _options;
     private readonly StoreFolder _folder;
-    private readonly StoreLock _lock;
+    private readonly FileLock _lock;
     private readonly Lazy<TemporaryArea> _temporary;
     private readonly ConcurrentDictionary<string, FileIdentity> _verified = new(StringComparer.Ordinal);
 
@@ -34,7 +34,7 @@ internal sealed class LocalStore : IArtifactStore
         _options = options;
         _folder = new StoreFolder(Path.Combine(options.Path, "v1"));
         Directory.CreateDirectory(_folder.Root);
-        _lock = new StoreLock(Path.Combine(_folder.Root, "lock"));
+        _lock = new FileLock(Path.Combine(_folder.Root, "lock"));
         _temporary = new(() => new TemporaryArea(Path.Combine(_folder.Root, "tmp")));
     }
 

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using Build.ML.Caching.Fingerprints;
+using Build.ML.Engine.Work;
 
 namespace Build.ML.Engine;
 
@@ -45,4 +47,13 @@ public sealed record WorkItem
 
     /// <summary>Full paths of the files that the item is sure to write into <see cref="Directory"/>; a model may add external data beside it.</summary>
     public required ImmutableArray<string> Files { get; init; }
+
+    /// <summary>How the item is done.</summary>
+    internal ItemWork Work { get; init; } = null!;
+
+    /// <summary>What decides its result besides what the items it needs yield.</summary>
+    internal Fingerprint Definition { get; init; } = null!;
+
+    /// <summary>The recipe it is of.</summary>
+    internal Recipes.Recipe Source { get; init; } = null!;
 }

@@ -1,15 +1,15 @@
-using Build.ML.Caching.Files;
-
-namespace Build.ML.Caching.Stores;
+namespace Build.ML.Caching.Files;
 
 /// <summary>
 /// A folder of temporary files for one process, marked by a lock file beside it that the process holds open. What dead processes left is deleted by the
 /// next one: their lock files can be opened.
 /// </summary>
-internal sealed class TemporaryArea : IDisposable
+public sealed class TemporaryArea : IDisposable
 {
     private readonly FileStream _lock;
 
+    /// <summary>Makes a new folder below <paramref name="root"/> and deletes those of dead processes.</summary>
+    /// <param name="root">Full path; created when missing. Must be on the file system that the files are to be renamed into.</param>
     public TemporaryArea(string root)
     {
         Directory.CreateDirectory(root);
@@ -23,11 +23,13 @@ internal sealed class TemporaryArea : IDisposable
         Directory.CreateDirectory(Folder);
     }
 
+    /// <summary>Full path of the folder.</summary>
     public string Folder { get; }
 
-    /// <summary>A name for a new file.</summary>
+    /// <summary>Full path for a new file or folder, which is not created.</summary>
     public string NewName() => Path.Combine(Folder, Path.GetRandomFileName());
 
+    /// <summary>Deletes the folder with all it holds.</summary>
     public void Dispose()
     {
         ReadOnlyFile.DeleteFolder(Folder);
@@ -45,7 +47,7 @@ internal sealed class TemporaryArea : IDisposable
             {
                 return new FileStream(file, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
             }
-            catch (IOException e) when (StoreLock.IsHeld(e))
+            catch (IOException e) when (FileLock.IsHeld(e))
             {
                 // Another process took it for a dead one's between creating and locking, and deletes it: take another name.
             }

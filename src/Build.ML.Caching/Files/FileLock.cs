@@ -1,18 +1,19 @@
-namespace Build.ML.Caching.Stores;
+namespace Build.ML.Caching.Files;
 
 /// <summary>
-/// A lock file between processes: many may write artifacts, but none while one collects. The system lets go of the lock when its process ends,
+/// A lock file between processes and threads: shared by many or held by one. The system lets go of the lock when its process ends,
 /// however that happens.
 /// </summary>
-internal sealed class StoreLock(string file)
+/// <param name="file">Full path; created when missing, and left there.</param>
+public sealed class FileLock(string file)
 {
     private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10);
 
-    /// <summary>Held while an artifact is written or placed.</summary>
-    public FileStream Share(CancellationToken cancellation) => Wait(FileAccess.Read, FileShare.Read, cancellation);
+    /// <summary>Waits until nobody holds the lock alone, and shares it until disposal.</summary>
+    public IDisposable Share(CancellationToken cancellation) => Wait(FileAccess.Read, FileShare.Read, cancellation);
 
-    /// <summary>Held while artifacts are dropped.</summary>
-    public FileStream Exclude(CancellationToken cancellation) => Wait(FileAccess.ReadWrite, FileShare.None, cancellation);
+    /// <summary>Waits until nobody holds the lock, and holds it alone until disposal.</summary>
+    public IDisposable Exclude(CancellationToken cancellation) => Wait(FileAccess.ReadWrite, FileShare.None, cancellation);
 
     private FileStream Wait(FileAccess access, FileShare share, CancellationToken cancellation)
     {

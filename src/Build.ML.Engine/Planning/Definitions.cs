@@ -1,0 +1,88 @@
+using System.Globalization;
+using Build.ML.Caching.Fingerprints;
+using Build.ML.Recipes;
+using Build.ML.Recipes.Options;
+
+namespace Build.ML.Engine.Planning;
+
+/// <summary>
+/// What decides the results of a recipe's parts, as fingerprint entries. No path, no name of a step, data set or recipe, and no place in a file enters:
+/// a moved checkout, a comment or a renaming reruns nothing.
+/// </summary>
+internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFiles files)
+{
+    // Raise when the meaning of entries or the layout of item directories changes.
+    private const string Format = "1";
+
+    /// <summary>Entries of every item.</summary>
+    public FingerprintBuilder Begin() => new FingerprintBuilder().Add("format", Format).Add("engine", services.EngineIdentity);
+
+    /// <summary>Entries of an item that runs models.</summary>
+    public FingerprintBuilder BeginRun() => Begin().Add("runtime", services.Inference.Runtime);
+
+    /// <summary>Entries of a step.</summary>
+    public FingerprintBuilder OfStep(Step step)
+    {
+        var builder = BeginRun()
+            .Add("technique", step.Technique)
+            .Add($"assembly of {step.Technique}", services.AssemblyHash(services.Catalogs.Techniques.Find(step.Technique)!.Type))
+            .Add("seed", step.Seed.ToString(CultureInfo.InvariantCulture));
+        AddOptions(builder, "option ", step.Options);
+        return builder;
+    }
+
+    /// <summary>Entries of an evaluation.</summary>
+    public FingerprintBuilder OfEvaluation(Recipes.Evaluation evaluation)
+    {
+        var builder = BeginRun();
+        for (var i = 0; i < evaluation.Metrics.Length; i++)
+        {
+            var use = evaluation.Metrics[i];
+            var entry = services.Catalogs.Metrics.Find(use.Metric)!;
+            var name = string.Create(CultureInfo.InvariantCulture, $"metric {i + 1} ({use.Metric})");
+            builder.Add(name, use.Metric).Add($"{name} assembly", services.AssemblyHash(entry.Type));
+            AddOptions(builder, $"{name} option ", use.Options);
+        }
+
+        if (evaluation.Metrics.Any(m => services.Catalogs.Metrics.Find(m.Metric)!.Create().DependsOnMachine))
+        {
+            builder.Add("machine", Machine.Description);
+        }
+
+        if (evaluation.Data is { } data)
+        {
+            AddData(builder, "data", recipe.DataNamed(data));
+        }
+
+        return builder;
+    }
+
+    /// <summary>Entries of options; data sets are followed down to the content of their files, models enter by what they are when the item runs.</summary>
+    private void AddOptions(FingerprintBuilder builder, string prefix, object options)
+    {
+        var data = new List<OptionReference>();
+        var canonical = OptionWalk.Canonical(options, reference =>
+        {
+            if (reference.Kind == ReferenceKind.Data)
+            {
+                data.Add(reference);
+            }
+
+            return reference.Kind switch { ReferenceKind.File => files.HashOf(reference.Name), ReferenceKind.Data => "data set", _ => "model" };
+        });
+        builder.Add(canonical.Select(o => new FingerprintEntry(prefix + o.Key, o.Value)));
+        foreach (var reference in data)
+        {
+            AddData(builder, prefix + reference.Path, recipe.DataNamed(reference.Name));
+        }
+    }
+
+    private void AddData(FingerprintBuilder builder, string prefix, DataSource source)
+    {
+        builder.Add($"{prefix}: reader", source.Reader)
+            .Add($"{prefix}: assembly of {source.Reader}", services.AssemblyHash(services.Catalogs.Readers.Find(source.Reader)!.Type))
+            .Add($"{prefix}: skip", source.Skip.ToString(CultureInfo.InvariantCulture))
+            .Add($"{prefix}: limit", source.Limit?.ToString(CultureInfo.InvariantCulture) ?? "none");
+        AddOptions(builder, $"{prefix}: ", source.Options);
+    }
+}

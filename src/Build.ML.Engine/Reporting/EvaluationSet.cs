@@ -1,0 +1,24 @@
+using System.Collections.Immutable;
+using Build.ML.Engine.Evaluation;
+using Build.ML.Recipes;
+
+namespace Build.ML.Engine.Reporting;
+
+/// <summary>The figures of a recipe's models.</summary>
+internal sealed class EvaluationSet(IEnumerable<KeyValuePair<string, ImmutableArray<Measurement>>> figures)
+{
+    private readonly Dictionary<string, Dictionary<string, Measurement>> _figures =
+        figures.ToDictionary(f => f.Key, f => f.Value.ToDictionary(m => m.Value.Name, StringComparer.Ordinal), StringComparer.Ordinal);
+
+    /// <summary><c>model</c>, then the measured steps in the order of the recipe.</summary>
+    public IEnumerable<string> Models => _figures.Keys;
+
+    /// <summary>Names of all figures, in the order of the recipe.</summary>
+    public IReadOnlyList<string> Names => [.. _figures.Values.SelectMany(f => f.Keys).Distinct()];
+
+    /// <summary>A figure of a model; null when it was not taken.</summary>
+    public Measurement? Find(string model, string name) => _figures.GetValueOrDefault(model)?.GetValueOrDefault(name);
+
+    /// <summary>The source model's figure to compare a model's with: the one taken in the same run where there is one, else the one of its own evaluation.</summary>
+    public double? SourceFor(string model, string name) => Find(model, name)?.Value.SourceValue ?? Find(Recipe.SourceModel, name)?.Value.Value;
+}

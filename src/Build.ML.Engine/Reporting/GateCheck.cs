@@ -1,0 +1,37 @@
+using Build.ML.Graph.Diagnostics;
+using Build.ML.Recipes;
+
+namespace Build.ML.Engine.Reporting;
+
+/// <summary>A gate looked at.</summary>
+/// <param name="Line">For the report.</param>
+/// <param name="Failure">Null where the gate holds.</param>
+internal sealed record GateCheck(string Line, Diagnostic? Failure)
+{
+    /// <summary>
+    /// Compares a gate's sides. <c>model.metric</c> beside a figure of a step is the source model's figure taken in the same run as the step's, where there is one:
+    /// ratios of times then do not depend on what else the machine did.
+    /// </summary>
+    public static GateCheck Of(Gate gate, EvaluationSet figures, Recipe recipe)
+    {
+        var missing = new List<string>();
+        var subject = gate.Expression.Metrics.Select(m => m.Model ?? recipe.Steps[^1].Id).FirstOrDefault(m => m != Recipe.SourceModel) ?? Recipe.SourceModel;
+        var result = gate.Expression.Evaluate(metric =>
+        {
+            var model = metric.Model ?? recipe.Steps[^1].Id;
+            var value = model == Recipe.SourceModel ? figures.SourceFor(subject, metric.Metric) : figures.Find(model, metric.Metric)?.Value.Value;
+            if (value is null)
+            {
+                missing.Add(metric.ToString());
+            }
+
+            return value ?? double.NaN;
+        });
+        return missing.Count > 0
+            ? new($"{gate.Text}: not measured", new("BML6002",
+                $"Gate '{gate.Text}' names {string.Join(", ", missing)}, which 'evaluate:' does not measure; measured are {string.Join(", ", figures.Names)} "
+                + $"of {string.Join(", ", figures.Models)}.", gate.Location))
+            : result.Passed ? new($"{result}: holds", null)
+            : new($"{result}: FAILS", new("BML6001", $"Gate does not hold: {result}. Outputs stay as they were.", gate.Location));
+    }
+}

@@ -1,0 +1,33 @@
+using System.Collections.Immutable;
+using Build.ML.Abstractions.Inference;
+using Build.ML.Graph;
+using Build.ML.Graph.Tensors;
+
+namespace Build.ML.Engine.Running;
+
+/// <summary>Looks at cancellation before every run, so that a technique which forgets to look stops all the same.</summary>
+internal sealed class CancellableInference(IInference inner, CancellationToken cancellation) : IInference
+{
+    public string Runtime => inner.Runtime;
+
+    public IInferenceSession Open(Model model, InferenceOptions? options = null)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return new Session(inner.Open(model, options), cancellation);
+    }
+
+    private sealed class Session(IInferenceSession inner, CancellationToken cancellation) : IInferenceSession
+    {
+        public ImmutableArray<KeyValuePair<string, OnnxType>> Inputs => inner.Inputs;
+
+        public ImmutableArray<string> Outputs => inner.Outputs;
+
+        public ImmutableArray<Tensor> Run(ImmutableArray<KeyValuePair<string, Tensor>> feeds)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            return inner.Run(feeds);
+        }
+
+        public void Dispose() => inner.Dispose();
+    }
+}

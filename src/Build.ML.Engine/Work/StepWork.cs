@@ -1,0 +1,69 @@
+using System.Collections.Immutable;
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Caching.Fingerprints;
+using Build.ML.Engine.Data;
+using Build.ML.Engine.Running;
+using Build.ML.Recipes;
+using Build.ML.Recipes.Options;
+
+namespace Build.ML.Engine.Work;
+
+/// <summary>Runs a technique on a model.</summary>
+internal sealed record StepWork(Step Step) : ItemWork
+{
+    public const string ModelFile = "model.onnx";
+    public const string ReportFile = "step.json";
+
+    public override bool IsCached => true;
+
+    public override bool IsContent(string name) => name.StartsWith(ModelFile, StringComparison.Ordinal);
+
+    public override IEnumerable<FingerprintEntry> Inputs(Func<string, string> contentOf) =>
+    [
+        new("input model", contentOf(Step.From)),
+        .. OptionWalk.References(Step.Options).Where(r => r.Kind == ReferenceKind.Model)
+            .Select(r => new FingerprintEntry($"option {r.Path}: model", contentOf(r.Name))),
+    ];
+
+    public override void Execute(ItemContext context)
+    {
+        var inference = new CancellableInference(context.Services.Inference, context.Cancellation);
+        var data = new DataSets(context);
+        using var model = context.OpenModel(Step.From);
+        var result = context.Services.Catalogs.Techniques.Find(Step.Technique)!.Create().Apply(
+            model,
+            context.Files.Localize(Step.Options, Step.Location, context.Cancellation),
+            new StepContext
+            {
+                StepId = Step.Id,
+                Data = reference => data.Open(reference.Name),
+                Model = reference => context.OpenModel(reference.Name),
+                Inference = inference,
+                Seed = Step.Seed,
+                Threads = context.Threads,
+                ScratchDirectory = context.Scratch,
+                Progress = context.Progress,
+                Report = context.Report,
+                Cancellation = context.Cancellation,
+            });
+        context.Cancellation.ThrowIfCancellationRequested();
+        using (result.Model)
+        {
+            ModelCheck.Result(result.Model, Step);
+            result.Model.Save(Path.Combine(context.Output, ModelFile));
+        }
+
+        File.WriteAllText(Path.Combine(context.Output, ReportFile), EngineJson.Write(new StepReport(Step.Technique, result.Layers, result.Notes)));
+    }
+}
+
+/// <summary>What a technique said about its work: <c>step.json</c>.</summary>
+/// <param name="Technique">Its name.</param>
+/// <param name="Layers">Layer by layer.</param>
+/// <param name="Notes">Sentences for the report.</param>
+public sealed record StepReport(string Technique, ImmutableArray<LayerOutcome> Layers, ImmutableArray<string> Notes)
+{
+    /// <summary>Reads a step's report.</summary>
+    /// <param name="directory">The step's item directory.</param>
+    public static StepReport Read(string directory) => EngineJson.Read<StepReport>(File.ReadAllText(Path.Combine(directory, StepWork.ReportFile)));
+}
