@@ -53,9 +53,6 @@ public sealed partial class Model
             stream => layout.Write(stream, options.Cancellation));
     }
 
-    /// <summary>The files that the model's bytes are in: its own and those of its external data; none for a model made in memory.</summary>
-    public IEnumerable<string> Files => _files.Select(f => f.Path);
-
     /// <summary>The model's bytes as a file would have them, all weights included.</summary>
     /// <exception cref="DiagnosticException">BML2019 when it would exceed 2 GB.</exception>
     public byte[] ToBytes()
