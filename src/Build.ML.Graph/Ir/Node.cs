@@ -166,6 +166,23 @@ public sealed class Node
         return value;
     }
 
+    /// <summary>Removes the outputs after the first <paramref name="count"/>.</summary>
+    /// <exception cref="InvalidOperationException">One of them is still used.</exception>
+    public void TrimOutputs(int count)
+    {
+        for (var i = _outputs.Count - 1; i >= count; i--)
+        {
+            if (!_outputs[i].IsUnused)
+            {
+                throw new InvalidOperationException($"Output '{_outputs[i].Name}' of {DisplayName} cannot be removed: it is still used.");
+            }
+
+            _outputs[i].Producer = null;
+            Graph.ForgetIfGone(_outputs[i]);
+            _outputs.RemoveAt(i);
+        }
+    }
+
     /// <summary>Adds an attribute whose name the node does not have yet.</summary>
     internal void AppendAttribute(NodeAttribute attribute)
     {
