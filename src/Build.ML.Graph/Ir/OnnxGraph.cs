@@ -310,6 +310,11 @@ public sealed class OnnxGraph
             graph.ReleaseAll();
         }
 
+        foreach (var graph in node.Subgraphs)
+        {
+            Abandon(graph);
+        }
+
         node.SetInputs();
         for (var i = 0; i < tensors.Length; i++)
         {

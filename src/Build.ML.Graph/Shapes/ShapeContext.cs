@@ -57,6 +57,9 @@ public sealed class ShapeContext
     /// </summary>
     public ImmutableArray<SymbolicInteger> DataOf(int index) => Node.Input(index) is { } value ? _inferrer.DataOf(value) : default;
 
+    /// <summary>What is known of the only element of an integer input.</summary>
+    public SymbolicInteger ScalarOf(int index) => DataOf(index) is { IsDefault: false, Length: 1 } data ? data[0] : SymbolicInteger.Unknown;
+
     /// <summary>The elements of a small integer tensor when all are known, else null.</summary>
     public long[]? ValuesOf(int index)
     {

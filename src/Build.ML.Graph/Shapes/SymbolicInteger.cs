@@ -101,7 +101,7 @@ public readonly record struct SymbolicInteger
     {
         if (!a._isSet || b.Value is not > 0)
         {
-            return a._isSet && a == b && b.Symbol is not null ? 1 : default;
+            return a._isSet && a == b && b.Symbol is not null ? new SymbolicInteger(1) : Unknown;
         }
 
         var divisor = b._offset;

@@ -47,7 +47,8 @@ sealed class ControlFlowShapes : ShapeRuleTable
 
         for (var i = 0; i < carried; i++)
         {
-            c.Set(i, inputs[i + 2]);
+            // A carried value may start as an optional and go on as what the optional holds: then it is either.
+            c.Set(i, outputs[i + 1]?.GetType() == inputs[i + 2]?.GetType() ? inputs[i + 2] : null);
         }
 
         for (var i = carried + 1; i < outputs.Count; i++)

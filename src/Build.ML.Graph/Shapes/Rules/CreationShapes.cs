@@ -107,9 +107,9 @@ sealed class CreationShapes : ShapeRuleTable
         {
             length = (long)Math.Max(0, Math.Ceiling((Scalar(to) - Scalar(from)) / Scalar(by)));
         }
-        else if (c.DataOf(0) is [var start] && c.DataOf(1) is [var limit] && c.DataOf(2) is [{ Value: { } delta and not 0 }])
+        else if (c.ScalarOf(2).Value is { } delta and not 0)
         {
-            var span = limit - start;
+            var span = c.ScalarOf(1) - c.ScalarOf(0);
             length = span.Value is { } known ? Math.Max(0, (known + delta - Math.Sign(delta)) / delta) : delta == 1 ? span.ToDimension() : Dimension.Unknown;
         }
 

@@ -8,7 +8,7 @@ sealed class ElementwiseShapes : ShapeRuleTable
     {
         Rule(
             [
-                "Abs", "Neg", "Ceil", "Floor", "Round", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Sign", "Not", "BitwiseNot", "Sin", "Cos", "Tan", "Asin",
+                "Abs", "Ceil", "Floor", "Round", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Sign", "Not", "BitwiseNot", "Sin", "Cos", "Tan", "Asin",
                 "Acos", "Atan", "Sinh", "Cosh", "Tanh", "Asinh", "Acosh", "Atanh", "Sigmoid", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu",
                 "HardSigmoid", "HardSwish", "Swish", "Mish", "Softplus", "Softsign", "ThresholdedRelu", "Shrink", "Clip", "Softmax", "LogSoftmax", "Hardmax",
                 "LRN", "MeanVarianceNormalization", "InstanceNormalization", "GroupNormalization", "LpNormalization", "CumSum", "CumProd", "Trilu",
@@ -18,6 +18,14 @@ sealed class ElementwiseShapes : ShapeRuleTable
         Rule(
             ["Gelu", "FastGelu", "QuickGelu", "BiasGelu", "Trilu", "Inverse", "GroupNorm", "QLinearSigmoid", "QLinearLeakyRelu", "QLinearSoftmax", "RotaryEmbedding"],
             First, Microsoft);
+        Rule("Neg", c =>
+        {
+            First(c);
+            if (c.DataOf(0) is { IsDefault: false } data)
+            {
+                c.SetData(0, [.. data.Select(d => 0 - d)]);
+            }
+        });
         Rule("Identity", c =>
         {
             c.Set(0, c.TypeOf(0));

@@ -45,7 +45,7 @@ sealed class SignalShapes : ShapeRuleTable
     {
         var step = c.ValuesOf(1) is [var s] ? s : 0;
         SymbolicInteger length = c.HasInput(3) ? c.DataOf(3) is { IsDefault: false } given ? given[0] : SymbolicInteger.Unknown
-            : c.ShapeOf(2) is { Rank: 1 } window ? window[0] : SymbolicInteger.Unknown;
+            : c.ElementOf(2).IsFloat() && c.ShapeOf(2) is { Rank: 1 } window ? window[0] : SymbolicInteger.Unknown;
         if (c.ShapeOf(0) is not { Rank: > 1 } x)
         {
             c.Set(0, c.ElementOf(0), ShapeFormulas.OfRank(4));

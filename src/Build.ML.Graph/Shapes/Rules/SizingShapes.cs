@@ -26,7 +26,7 @@ sealed class SizingShapes : ShapeRuleTable
             ? c.ShapeOf(0) is { } x && c.ShapeOf(1)?[0].Size is { } rank and <= 64 ? ShapeFormulas.OfRank(Math.Max(x.Rank, (int)rank)) : null
             : ShapeFormulas.Broadcast(c.ShapeOf(0), target.ToShape());
         c.Set(0, c.ElementOf(0), shape);
-        if (shape is { Rank: 1 } && shape[0].Size is { } length and <= 64 && c.DataOf(0) is { Length: 1 } data)
+        if (shape is { Rank: 1 } && shape[0].Size is { } length and <= 64 && c.DataOf(0) is { IsDefault: false, Length: 1 } data)
         {
             c.SetData(0, [.. Enumerable.Repeat(data[0], (int)length)]);
         }
