@@ -12,7 +12,6 @@ public sealed class MutationTests : IDisposable
     [Fact]
     public void Mutated_recipes_end_in_a_recipe_or_a_diagnostic()
     {
-        _folder.Write(RecipeFolder.Name, RecipeFolder.Example);
         var (recipes, refused) = (0, 0);
         for (var seed = 0; seed < 3000; seed++)
         {

@@ -7,40 +7,11 @@ sealed class RecipeFolder : IDisposable
 {
     readonly TemporaryFolder _folder = new();
 
-    internal RecipeFolder()
-    {
-        foreach (var file in new[] { "models/rec.onnx", "data/images.idx", "data/labels.idx", "dict.txt" })
-            _folder.Write(file, "x");
-    }
+    internal RecipeFolder() => SampleRecipe.WriteFiles(_folder.FullPath);
 
-    internal const string Name = "ocr.buildml.yaml";
+    internal const string Name = SampleRecipe.FileName;
 
-    /// <summary>The design's example, with every top-level key.</summary>
-    internal const string Example = """
-        recipe: ocr-edge
-        model: models/rec.onnx
-        seed: 7
-        data:
-          calibration: { reader: idx, images: data/images.idx, labels: data/labels.idx, limit: 200, skip: 5 }
-          test: { reader: idx, images: data/images.idx }
-        steps:
-          - id: slim
-            use: prune.channels
-            with: { sparsity: 0.3, importance: taylor_first_order, data: calibration }
-          - id: recover
-            use: distill.logits
-            with: { teacher: model, data: calibration }
-            seed: 9
-          - id: int8
-            use: quantize.dynamic
-            from: slim
-        evaluate: { data: test, metrics: [accuracy, { use: accuracy, top: 5 }, size, latency] }
-        gates:
-          - accuracy >= model.accuracy - 0.01
-          - size <= 0.3 * model.size
-          - latency_p50 < slim.latency_p50
-        outputs: { rec.int8.onnx: int8, dict.txt: dict.txt }
-        """;
+    internal const string Example = SampleRecipe.Text;
 
     internal string Path => System.IO.Path.Combine(_folder.FullPath, Name);
 
