@@ -1,14 +1,14 @@
 namespace Build.ML.Recipes;
 
 /// <summary>"Did you mean": the nearest of the known names.</summary>
-internal static class Suggestion
+public static class Suggestion
 {
     private const int LongestName = 80;
 
     /// <summary>
     /// <c> Did you mean 'sparsity'?</c> where a known name is near, else <c> Known: a, b, c.</c>, to be put behind a sentence.
     /// </summary>
-    internal static string For(string name, IEnumerable<string> known)
+    public static string For(string name, IEnumerable<string> known)
     {
         string? best = null;
         var bestDistance = Math.Max(1, Math.Min(name.Length, LongestName) / 3) + 1;

@@ -1,0 +1,70 @@
+using System.CommandLine;
+using Build.ML.Cli.Models;
+using Build.ML.Cli.Output;
+using Build.ML.Graph;
+using Spectre.Console;
+
+namespace Build.ML.Cli.Commands;
+
+/// <summary>Says what a model is made of.</summary>
+[Command("inspect")]
+public sealed class InspectCommand : ICliCommand
+{
+    private readonly Argument<string> _model = new("model") { Description = "An ONNX file." };
+
+    /// <inheritdoc/>
+    public string Description => "Show a model's inputs, outputs, operators, weights, types and sizes.";
+
+    /// <inheritdoc/>
+    public void Define(Command command) => command.Add(_model);
+
+    /// <inheritdoc/>
+    public int Run(Invocation invocation)
+    {
+        var file = invocation.GetPath(_model);
+        using var model = Model.Open(file);
+        invocation.Show(ModelSummary.Of(model, file), Render);
+        return ExitCodes.Success;
+    }
+
+    private static void Render(ModelSummary summary, IAnsiConsole console)
+    {
+        var facts = new Grid().AddColumn().AddColumn();
+        Fact("file", Path.GetFileName(summary.File));
+        Fact("size", $"{Figures.Bytes(summary.Bytes)} ({Figures.Count(summary.Bytes)} bytes)");
+        Fact("format", $"IR {summary.IrVersion}, {string.Join(", ", summary.OperatorSets.Select(o => $"{Domain(o.Domain)} {o.Version}"))}");
+        Fact("producer", summary.Producer);
+        Fact("nodes", Figures.Count(summary.Nodes));
+        Fact("parameters", Figures.Count(summary.Parameters));
+        Fact("functions", string.Join(", ", summary.Functions));
+        summary.Metadata.ToList().ForEach(m => Fact(m.Key, Shorten(m.Value)));
+        console.Write(facts);
+        Table("Inputs and outputs", ["", "name", "type"],
+            [.. summary.Inputs.Select(i => new[] { "in", i.Name, i.Type }), .. summary.Outputs.Select(o => new[] { "out", o.Name, o.Type })]);
+        Table("Operators", ["operator", ">count"],
+            summary.Operators.Select(o => new[] { o.Domain.Length > 0 ? $"{o.Domain}.{o.Operator}" : o.Operator, Figures.Count(o.Count) }));
+        Table("Weights by type", ["type", ">tensors", ">elements", ">bytes"],
+            summary.Weights.Select(w => new[] { w.Type, Figures.Count(w.Tensors), Figures.Count(w.Elements), Figures.Bytes(w.Bytes) }));
+        Table("Largest weights", ["name", "type", ">bytes"], summary.Largest.Select(w => new[] { w.Name, w.Type, Figures.Bytes(w.Bytes) }));
+
+        void Fact(string name, string text)
+        {
+            if (text.Length > 0)
+            {
+                facts.AddRow(new Text(name), new Text(text));
+            }
+        }
+
+        void Table(string title, string[] headings, IEnumerable<string[]> rows)
+        {
+            console.Heading(title);
+            var table = Tables.Create(headings);
+            rows.ToList().ForEach(r => table.Row(r));
+            console.Write(table);
+        }
+    }
+
+    private static string Domain(string domain) => domain.Length > 0 ? domain : "opset";
+
+    private static string Shorten(string text) => text.Length <= 100 ? text.ReplaceLineEndings(" ") : text[..100].ReplaceLineEndings(" ") + " …";
+}
