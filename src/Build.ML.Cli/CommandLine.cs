@@ -100,9 +100,8 @@ public static class CommandLine
     {
         var command = string.Join(' ', PathOf(parsed.CommandResult).Reverse());
         var hint = $"See 'buildml {command}{(command.Length > 0 ? " " : "")}--help'.";
-        var typed = parsed.UnmatchedTokens.FirstOrDefault();
         // A mistyped command would also be reported as a missing one, and all behind it as unknown.
-        var messages = typed is not null && parsed.CommandResult.Command.Subcommands.Count > 0
+        var messages = parsed is { UnmatchedTokens: [var typed, ..], CommandResult.Command.Subcommands.Count: > 0 }
             ? [$"There is no command '{typed}'.{Suggestion.For(typed, parsed.CommandResult.Command.Subcommands.Select(c => c.Name))}"]
             : parsed.Errors.Select(e => e.Message);
         var diagnostics = messages.Select(m => new Diagnostic("BML8001", $"{m} {hint}")).ToList();
