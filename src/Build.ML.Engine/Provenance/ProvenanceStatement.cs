@@ -72,7 +72,7 @@ internal static class ProvenanceStatement
     private static IEnumerable<object> Dependencies(
         ItemContext context, Output output, IReadOnlyList<Step> lineage, Dictionary<string, Fingerprint> fingerprints)
     {
-        var source = ItemRecord.Read(context.Sibling(Recipe.SourceModel).Directory)!;
+        var source = (SourceWork)context.Sibling(Recipe.SourceModel).Work;
         var npm = NpmReference.TryParse(context.Recipe.Model.Reference.Path, out var reference, out _) ? reference : null;
         if (output.Step is not null)
         {
@@ -80,7 +80,7 @@ internal static class ProvenanceStatement
             {
                 Name = npm?.Path ?? Path.GetFileName(context.Recipe.Model.Reference.Path),
                 Uri = npm is null ? null : $"pkg:npm/{npm.Package.Replace("@", "%40", StringComparison.Ordinal)}@{npm.Version}",
-                Digest = Digest(source.Content),
+                Digest = Digest(source.Files.Hash),
             };
         }
 

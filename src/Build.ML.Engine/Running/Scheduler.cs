@@ -59,7 +59,9 @@ internal sealed class Scheduler(ItemRunner runner, int cores)
             }
             else if (item.Needs.All(outcomes.ContainsKey))
             {
-                running.Add(Task.Run(() => runner.Run(plan, item, observer, cancellation), CancellationToken.None), item);
+                // A thread of its own: items run long, and the pool adds threads slowly.
+                running.Add(Task.Factory.StartNew(() => runner.Run(plan, item, observer, cancellation), CancellationToken.None,
+                    TaskCreationOptions.LongRunning, TaskScheduler.Default), item);
                 waiting.Remove(node);
             }
 
