@@ -44,6 +44,12 @@ public sealed class GraphIo : IBenchmark
     public void RunChild(IReadOnlyList<string> arguments)
     {
         using var model = Model.Open(arguments[0]);
+        var errors = model.Validate().Count(d => d.Severity == Build.ML.Graph.Diagnostics.Severity.Error);
+        if (errors > 0)
+        {
+            throw new InvalidOperationException($"The model has {errors} violations.");
+        }
+
         model.Save(arguments[1]);
     }
 }

@@ -338,6 +338,16 @@ public sealed class OnnxGraph
         ArgumentNullException.ThrowIfNull(old);
         ArgumentNullException.ThrowIfNull(replacement);
         old.ReplaceUsesWith(replacement);
+        var owner = old.Graph;
+        foreach (var graph in old.OutputOf.ToArray())
+        {
+            // A subgraph that returns a value from around it: what it calls its outputs concerns nobody.
+            if (graph != owner)
+            {
+                graph.SetOutput(graph._outputs.IndexOf(old), replacement);
+            }
+        }
+
         if (!old.IsGraphOutput)
         {
             return;
@@ -345,17 +355,17 @@ public sealed class OnnxGraph
 
         var name = old.Name;
         var source = replacement;
-        if (replacement.Graph != old.Graph || replacement.Producer is null || replacement.IsGraphOutput)
+        if (replacement.Graph != owner || replacement.Producer is null || replacement.OutputOf.Contains(owner))
         {
-            source = Add("Identity", [replacement], name);
+            source = owner.Add("Identity", [replacement], name);
         }
 
-        old.Graph.Rename(old, old.Graph.UniqueName(name + "_replaced"));
-        source.Graph.Rename(source, name);
+        owner.Rename(old, owner.UniqueName(name + "_replaced"));
+        owner.Rename(source, name);
         source.Type ??= old.Type;
-        foreach (var graph in old.OutputOf.ToArray())
+        while (old.OutputOf.Count > 0)
         {
-            graph.SetOutput(graph._outputs.IndexOf(old), source);
+            owner.SetOutput(owner._outputs.IndexOf(old), source);
         }
     }
 

@@ -67,11 +67,44 @@ internal static class TopologicalOrder
         return order;
     }
 
-    /// <summary>The nodes that have no place in any order: those in cycles and those that depend on them.</summary>
+    /// <summary>The nodes on cycles, or on a way from one cycle to another.</summary>
     public static IEnumerable<Node> NodesInCycles(OnnxGraph graph)
     {
         var placed = Sort(graph);
-        return placed.Count == graph.NodeCount ? [] : graph.Nodes.Except(placed);
+        if (placed.Count == graph.NodeCount)
+        {
+            return [];
+        }
+
+        // What is left without a place also holds what only depends on a cycle: take away, again and again, what nothing left reads.
+        var left = new HashSet<Node>(graph.Nodes);
+        left.ExceptWith(placed);
+        var readers = left.ToDictionary(n => n, _ => 0);
+        foreach (var node in left)
+        {
+            foreach (var producer in new HashSet<Node>(Producers(graph, node)))
+            {
+                if (left.Contains(producer))
+                {
+                    readers[producer]++;
+                }
+            }
+        }
+
+        var unread = new Queue<Node>(left.Where(n => readers[n] == 0));
+        while (unread.TryDequeue(out var node))
+        {
+            left.Remove(node);
+            foreach (var producer in new HashSet<Node>(Producers(graph, node)))
+            {
+                if (left.Contains(producer) && --readers[producer] == 0)
+                {
+                    unread.Enqueue(producer);
+                }
+            }
+        }
+
+        return graph.Nodes.Where(left.Contains);
     }
 
     private static IEnumerable<Node> Producers(OnnxGraph graph, Node node)

@@ -64,9 +64,9 @@ internal static class ModelFiles
     {
         var temporary = $"{path}.{Path.GetRandomFileName()}.tmp";
         temporaries.Add(temporary);
-        using var stream = new FileStream(temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, 0);
-        write(stream);
-        stream.Flush(flushToDisk: true);
+        using var file = new DurableFile(temporary);
+        write(file);
+        file.Complete();
         return temporary;
     }
 
