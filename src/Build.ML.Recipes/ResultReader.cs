@@ -133,7 +133,11 @@ internal sealed class ResultReader(Catalog<IMetric> metrics, Violations violatio
             return null;
         }
 
-        _metricNames.Add(entry.Name);
+        if (!_metricNames.Add(entry.Name))
+        {
+            violations.Add("BML1017", name, $"Metric {name.Kind} is here a second time; its figures would have the same names: keep one.");
+        }
+
         var options = new OptionBinder(scope).Bind(entry.Create().OptionsType, mapping, node, $"options of metric {entry.Name}", "use");
         return options is null ? null : new(entry.Name, options, name.Location);
     }

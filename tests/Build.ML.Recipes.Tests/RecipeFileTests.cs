@@ -23,8 +23,8 @@ public sealed class RecipeFileTests : IDisposable
         Assert.Equal(["slim", "model"], recipe.Steps[1].Needs.ToArray());
         var pruning = Assert.IsType<ChannelPruning.Options>(recipe.Steps[0].Options);
         Assert.Equal((0.3, Importance.TaylorFirstOrder, "calibration"), (pruning.Sparsity, pruning.Importance, pruning.Data!.Value.Name));
-        Assert.Equal(["accuracy", "accuracy", "size", "latency"], recipe.Evaluate!.Metrics.Select(m => m.Metric));
-        Assert.Equal(5, ((Accuracy.Options)recipe.Evaluate.Metrics[1].Options).Top);
+        Assert.Equal(["accuracy", "size", "latency"], recipe.Evaluate!.Metrics.Select(m => m.Metric));
+        Assert.Equal(5, ((Accuracy.Options)recipe.Evaluate.Metrics[0].Options).Top);
         Assert.Equal(["slim", "recover", "int8"], recipe.Evaluate.Steps.ToArray());
         Assert.Equal(3, recipe.Gates.Length);
         Assert.Equal(["rec.int8.onnx", "dict.txt"], recipe.Outputs.Select(o => o.FileName));

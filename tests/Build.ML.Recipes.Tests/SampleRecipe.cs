@@ -24,7 +24,7 @@ static class SampleRecipe
           - id: int8
             use: quantize.dynamic
             from: slim
-        evaluate: { data: test, metrics: [accuracy, { use: accuracy, top: 5 }, size, latency] }
+        evaluate: { data: test, metrics: [{ use: accuracy, top: 5 }, size, latency] }
         gates:
           - accuracy >= model.accuracy - 0.01
           - size <= 0.3 * model.size

@@ -36,8 +36,8 @@ public sealed class SchemaTests
     [InlineData("reader: idx, images: data/images.idx }", "reader: csv }", "/data/test/reader: anyOf")]
     [InlineData("limit: 200", "limit: 0", "/data/calibration/limit: anyOf")]
     [InlineData("limit: 200", "limt: 200", "/data/calibration/limt: false")]
-    [InlineData("top: 5", "top: 0", "/evaluate/metrics/1: anyOf")]
-    [InlineData("[accuracy,", "[acuracy,", "/evaluate/metrics/0: anyOf")]
+    [InlineData("top: 5", "top: 0", "/evaluate/metrics/0: anyOf")]
+    [InlineData("size, latency", "sise, latency", "/evaluate/metrics/1: anyOf")]
     public void A_wrong_recipe_is_invalid_where_it_is_wrong(string original, string changed, string expected)
     {
         Assert.Contains(original, RecipeFolder.Example, StringComparison.Ordinal);

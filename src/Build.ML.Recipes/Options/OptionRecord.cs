@@ -10,6 +10,10 @@ namespace Build.ML.Recipes.Options;
 /// <summary>The options of a technique, reader or metric, read from its record by reflection: public properties that can be initialised.</summary>
 public sealed class OptionRecord
 {
+    // What is true of a type stays true: a memo, without which a plan of a thousand steps spends its time in reflection. Types keep their entries alive, not
+    // the other way round.
+    private static readonly ConditionalWeakTable<Type, OptionRecord> Known = [];
+
     private readonly ConstructorInfo _constructor;
     private readonly ImmutableArray<OptionProperty?> _parameters;
 
@@ -30,6 +34,11 @@ public sealed class OptionRecord
     public static OptionRecord Of(Type type)
     {
         ArgumentNullException.ThrowIfNull(type);
+        return Known.GetValue(type, Describe);
+    }
+
+    private static OptionRecord Describe(Type type)
+    {
         var constructor = type.GetConstructor(Type.EmptyTypes)
             ?? type.GetConstructors().OrderByDescending(c => c.GetParameters().Length).FirstOrDefault()
             ?? throw Unsupported(type, "it has no public constructor");
