@@ -5,7 +5,7 @@ using Build.ML.Graph.Tensors;
 namespace Build.ML.Graph.Passes;
 
 /// <summary>Turns Constant nodes into initializers, where weights are looked for. One that a graph returns stays a node.</summary>
-[GraphPass("constants-to-initializers")]
+[GraphPass("constants-to-initializers", Order = 110)]
 public sealed class ConstantsToInitializers : IGraphPass
 {
     /// <inheritdoc/>

@@ -8,7 +8,7 @@ using Build.ML.Graph.Tensors;
 namespace Build.ML.Graph.Passes;
 
 /// <summary>Lets nodes of one graph with the same operator, attributes and inputs be one. Random operators and nodes with subgraphs are left.</summary>
-[GraphPass("eliminate-common-subexpressions")]
+[GraphPass("eliminate-common-subexpressions", Order = 400)]
 public sealed class EliminateCommonSubexpressions : IGraphPass
 {
     /// <inheritdoc/>

@@ -6,7 +6,7 @@ namespace Build.ML.Graph.Passes;
 /// Folds BatchNormalization at inference, y = γ·(x − μ)/√(σ² + ε) + β (Ioffe and Szegedy 2015), into the Conv, ConvTranspose or Gemm before it: with
 /// s = γ/√(σ² + ε) per channel, W ← s·W and b ← s·(b − μ) + β. Computed in double.
 /// </summary>
-[GraphPass("fold-batch-norm")]
+[GraphPass("fold-batch-norm", Order = 300)]
 public sealed class FoldBatchNorm : IGraphPass
 {
     /// <inheritdoc/>

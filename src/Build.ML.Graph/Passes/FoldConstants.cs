@@ -10,7 +10,7 @@ namespace Build.ML.Graph.Passes;
 /// settle. The model grows by at most <see cref="MaxGrowth"/> bytes per node. Weights stored quantized stay so: there is no evaluator for
 /// DequantizeLinear. Large results are computed again whenever they are read, so that none is held in memory.
 /// </summary>
-[GraphPass("fold-constants")]
+[GraphPass("fold-constants", Order = 200)]
 public sealed class FoldConstants : IGraphPass
 {
     private const long HeldBytes = 1 << 20;

@@ -6,7 +6,7 @@ namespace Build.ML.Graph.Passes;
 /// Replaces the decomposed hard-swish, x·min(max(x + 3, 0), 6)/6 in either order of multiplication and division (Howard et al. 2019, MobileNetV3), by
 /// x·HardSigmoid(x, α = 1/6, β = 1/2), two nodes instead of four. ONNX Runtime expands the operator HardSwish into these two anyway.
 /// </summary>
-[GraphPass("fuse-hard-swish")]
+[GraphPass("fuse-hard-swish", Order = 320)]
 public sealed class FuseHardSwish : IGraphPass
 {
     private static NodeAttribute Alpha => NodeAttribute.Float("alpha", 1f / 6);
@@ -20,7 +20,8 @@ public sealed class FuseHardSwish : IGraphPass
         var fused = 0;
         foreach (var graph in model.Graphs())
         {
-            foreach (var node in graph.Nodes)
+            // A snapshot: nodes after the one at hand are removed too.
+            foreach (var node in graph.Nodes.ToArray())
             {
                 if (node.Is("Clip") && TryFuse(graph, node))
                 {

@@ -6,7 +6,7 @@ namespace Build.ML.Graph.Passes;
 /// Folds Mul, Div, Add and Sub by a constant per channel (or one for all) into the Conv, ConvTranspose, Gemm or MatMul before them:
 /// s·(W·x + b) + t = (s·W)·x + (s·b + t). A MatMul takes factors only.
 /// </summary>
-[GraphPass("fuse-scale-into-linear")]
+[GraphPass("fuse-scale-into-linear", Order = 310)]
 public sealed class FuseScaleIntoLinear : IGraphPass
 {
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ namespace Build.ML.Graph.Passes;
 /// <summary>
 /// Lets initializers of one graph with equal type, sizes and bytes be one. Only tensors that agree in type and sizes are read, to compare their SHA-256.
 /// </summary>
-[GraphPass("merge-duplicate-initializers")]
+[GraphPass("merge-duplicate-initializers", Order = 410)]
 public sealed class MergeDuplicateInitializers : IGraphPass
 {
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Graph.Passes;
 
 /// <summary>Lets two Transpose nodes in a row be one: y = x.perm(p).perm(q) is x.perm(p[q]); and two Reshape nodes in a row the second.</summary>
-[GraphPass("merge-transposes")]
+[GraphPass("merge-transposes", Order = 220)]
 public sealed class MergeTransposes : IGraphPass
 {
     /// <inheritdoc/>

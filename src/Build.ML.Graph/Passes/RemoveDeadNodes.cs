@@ -3,7 +3,7 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Graph.Passes;
 
 /// <summary>Removes nodes that no output depends on, and local functions that nothing calls. All operators of ONNX are free of side effects.</summary>
-[GraphPass("remove-dead-nodes")]
+[GraphPass("remove-dead-nodes", Order = 500)]
 public sealed class RemoveDeadNodes : IGraphPass
 {
     /// <inheritdoc/>

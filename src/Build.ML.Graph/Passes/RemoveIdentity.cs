@@ -7,7 +7,7 @@ namespace Build.ML.Graph.Passes;
 /// Removes nodes that yield their input unchanged: Identity, Dropout without training mode, Cast to the type at hand, Transpose, Reshape, Expand, Slice,
 /// Pad and Concat that change nothing. One that gives an input or a constant the name of an output stays.
 /// </summary>
-[GraphPass("remove-identity")]
+[GraphPass("remove-identity", Order = 210)]
 public sealed class RemoveIdentity : IGraphPass
 {
     /// <inheritdoc/>

@@ -5,7 +5,7 @@ namespace Build.ML.Graph.Passes;
 /// runtimes from treating it as a constant. Takes such initializers out of the inputs and raises the IR version to 4. Newer files say what they mean and
 /// are left.
 /// </summary>
-[GraphPass("remove-initializer-inputs")]
+[GraphPass("remove-initializer-inputs", Order = 100)]
 public sealed class RemoveInitializerInputs : IGraphPass
 {
     /// <inheritdoc/>

@@ -1,7 +1,7 @@
 namespace Build.ML.Graph.Passes;
 
 /// <summary>Removes initializers that nothing reads; one that is also a graph input stays, being part of the interface.</summary>
-[GraphPass("remove-unused-initializers")]
+[GraphPass("remove-unused-initializers", Order = 510)]
 public sealed class RemoveUnusedInitializers : IGraphPass
 {
     /// <inheritdoc/>
