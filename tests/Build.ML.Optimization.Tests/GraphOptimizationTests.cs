@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
@@ -7,6 +6,7 @@ using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
+using ValidationContext = System.ComponentModel.DataAnnotations.ValidationContext;
 
 namespace Build.ML.Optimization.Tests;
 
@@ -153,7 +153,7 @@ public sealed class GraphOptimizationTests
 
     private static void AssertClose(Tensor expected, Tensor actual, double tolerance)
     {
-        Assert.Equal(expected.Sizes, actual.Sizes);
+        Assert.Equal(expected.Sizes.ToArray(), actual.Sizes.ToArray());
         foreach (var (a, b) in expected.ToArray<float>().Zip(actual.ToArray<float>()))
         {
             Assert.InRange(Math.Abs(a - b), 0, tolerance * (1 + Math.Abs(a)));
