@@ -30,12 +30,17 @@ internal static class FileReferences
         var path = scalar.Source.Resolve(text);
         return File.Exists(path) || Directory.Exists(path)
             ? (path, null)
-            : (null, Problem("BML1021", scalar, $"File {scalar.Kind} does not exist: looked for {path}; paths are relative to the file that names them.{Near(path)}"));
+            : (null, Problem("BML1021", scalar, $"File {scalar.Kind} does not exist: looked for {path}; paths are relative to the file that names them.{Hint(text, path)}"));
     }
 
-    // A misspelt name is the usual mistake: offer what is in the folder.
-    private static string Near(string path)
+    // The usual mistakes: a backslash, which is part of a name except on Windows, and a misspelt name.
+    private static string Hint(string text, string path)
     {
+        if (text.Contains('\\'))
+        {
+            return " Write '/' between folders: it works on every system.";
+        }
+
         var folder = Path.GetDirectoryName(path);
         if (!Directory.Exists(folder))
         {

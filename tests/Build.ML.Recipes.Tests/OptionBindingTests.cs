@@ -76,6 +76,7 @@ public sealed class OptionBindingTests : IDisposable
             include[0000]="*"
             note="a\nb"
             per_layer["x"]=0.1
+            rate=0
             rounds=null
             schedule.factor=0.1
             schedule.steps=3

@@ -54,6 +54,12 @@ public sealed class ChannelPruning : Technique<ChannelPruning.Options>
 
         public string Note { get; init; } = "";
 
+        public int Rate
+        {
+            get;
+            init => field = value != 7 ? value : throw new ArgumentException("rate cannot be 7");
+        }
+
         public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
         {
             if (Importance == Importance.TaylorFirstOrder && Data is null)

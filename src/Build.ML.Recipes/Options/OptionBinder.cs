@@ -1,4 +1,5 @@
 using System.ComponentModel.DataAnnotations;
+using System.Reflection;
 using Build.ML.Abstractions;
 using Build.ML.Recipes.Yaml;
 
@@ -45,7 +46,11 @@ internal sealed class OptionBinder(BindingScope scope)
             return null;
         }
 
-        var options = record.Create(values);
+        if (Created(record, values, mapping ?? place, where) is not { } options)
+        {
+            return null;
+        }
+
         CheckWhole(options, mapping ?? place, where, nodes);
         return scope.Violations.Count == before ? options : null;
     }
@@ -100,6 +105,20 @@ internal sealed class OptionBinder(BindingScope scope)
         var hint = type is EnumOption words && node is YamlScalar word ? scope.Violations.Suggest(word.Text, words.Values.Select(v => v.Key)) : "";
         scope.Violations.Add(code, node, $"'{name}' is {node.Kind}; expected {OptionScalars.Expected(type)}.{hint}");
         return null;
+    }
+
+    // An init accessor or constructor may refuse a value with an ArgumentException; anything else it throws is a bug of the plugin.
+    private object? Created(OptionRecord record, Dictionary<OptionProperty, object?> values, YamlNode place, string where)
+    {
+        try
+        {
+            return record.Create(values);
+        }
+        catch (TargetInvocationException e) when (e.InnerException is ArgumentException refusal)
+        {
+            scope.Violations.Add("BML1011", place, $"Refused in {where}: {refusal.Message}");
+            return null;
+        }
     }
 
     private void CheckWhole(object options, YamlNode place, string where, Dictionary<string, YamlNode> nodes)
