@@ -58,7 +58,7 @@ internal sealed class PropertyExpander(IReadOnlyDictionary<string, string>? prop
         if (!_properties.TryGetValue(name, out var value))
         {
             violations.Add("BML1019", place,
-                $"Property '{YamlScalar.Shorten(name)}' is not set; pass it (BuildMLProperties in MSBuild, --property on the command line)."
+                $"Property '{YamlScalar.Shorten(name)}' is not set; pass it (an item BuildMLProperty in MSBuild, --property on the command line)."
                 + violations.Suggest(name, _properties.Keys));
             return "";
         }
