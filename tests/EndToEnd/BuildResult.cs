@@ -36,7 +36,7 @@ sealed record BuildResult(
                 case TaskStartedEventArgs { TaskName: "RunItem" }:
                     ran.Add(names[(e.BuildEventContext!.NodeId, e.BuildEventContext.ProjectContextId, e.BuildEventContext.TargetId)]);
                     break;
-                case TargetSkippedEventArgs { SkipReason: TargetSkipReason.OutputsUpToDate } target when target.TargetFile.EndsWith("steps.proj", StringComparison.Ordinal):
+                case TargetSkippedEventArgs { SkipReason: TargetSkipReason.OutputsUpToDate } target when target.ProjectFile.EndsWith("steps.proj", StringComparison.Ordinal):
                     skipped.Add(target.TargetName);
                     break;
                 case BuildErrorEventArgs error:

@@ -5,7 +5,7 @@ using Task = Microsoft.Build.Utilities.Task;
 
 namespace Build.ML.Tasks.Outputs;
 
-/// <summary>Deletes what builds have left in a work folder: what the record lists, and nothing else. The cache keeps its artifacts.</summary>
+/// <summary>Deletes what builds have left in a work folder: what the record lists and what the engine keeps for itself, nothing else. The cache keeps its artifacts.</summary>
 public sealed class CleanWorkFolder : Task
 {
     /// <summary>Full path of the work folder.</summary>
@@ -19,8 +19,10 @@ public sealed class CleanWorkFolder : Task
             return true;
         foreach (var item in PlanRecord.TryRead(WorkPath)?.Items ?? [])
             ItemFiles.Delete(item, WorkPath);
-        foreach (var name in new[] { StepProject.FileName, PlanRecord.FileName, WorkFolderLock.FileName })
+        foreach (var name in new[] { StepProject.FileName, PlanRecord.FileName })
             File.Delete(Path.Combine(WorkPath, name));
+        foreach (var name in new[] { ".hashes", ".tmp", ".files", WorkFolderLock.FileName }) // the engine's and the lock
+            ItemFiles.DeleteEntry(Path.Combine(WorkPath, name));
         if (!Directory.EnumerateFileSystemEntries(WorkPath).Any())
             Directory.Delete(WorkPath);
         return true;

@@ -25,7 +25,7 @@ public sealed class ReadWatchedFiles : Task
     {
         var root = Root.TrimEnd(Path.DirectorySeparatorChar) + Path.DirectorySeparatorChar;
         Files = [.. (PlanRecord.TryRead(WorkPath)?.Inputs ?? [])
-            .Where(i => i.Size >= 0 && i.Path.StartsWith(root, StringComparison.Ordinal))
+            .Where(i => !i.IsFolder && i.Path.StartsWith(root, StringComparison.Ordinal))
             .Select(i => new TaskItem(i.Path))];
         return true;
     }

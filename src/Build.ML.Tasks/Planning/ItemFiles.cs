@@ -47,24 +47,25 @@ public static class ItemFiles
     /// <summary>Deletes everything that an item has left below the work folder, and the folders that this leaves empty.</summary>
     public static void Delete(PlannedItem item, string workPath)
     {
-        foreach (var file in new[] { item.StampFile, item.KeyFile, item.ContentFile }.Where(f => IsBelow(f, workPath)))
-            if (File.Exists(file))
-                File.Delete(file);
-        if (IsBelow(item.Directory, workPath) && Directory.Exists(item.Directory))
-            DeleteFolder(item.Directory);
+        foreach (var path in new[] { item.StampFile, item.KeyFile, item.ContentFile, item.Directory }.Where(p => IsBelow(p, workPath)))
+            DeleteEntry(path);
         for (var folder = Path.GetDirectoryName(item.StampFile);
              folder is not null && IsBelow(folder, workPath) && Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any();
              folder = Path.GetDirectoryName(folder))
             Directory.Delete(folder);
     }
 
-    // Windows refuses to delete read-only files, which is what links into the cache are.
-    static void DeleteFolder(string folder)
+    /// <summary>Deletes a file or a folder with all it holds, if it is there.</summary>
+    public static void DeleteEntry(string path)
     {
-        if (Path.DirectorySeparatorChar == '\\')
-            foreach (var file in Directory.EnumerateFiles(folder, "*", SearchOption.AllDirectories))
+        if (File.Exists(path))
+            File.Delete(path);
+        if (!Directory.Exists(path))
+            return;
+        if (Path.DirectorySeparatorChar == '\\') // Windows refuses to delete read-only files, which is what links into the cache are
+            foreach (var file in Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories))
                 File.SetAttributes(file, FileAttributes.Normal);
-        Directory.Delete(folder, recursive: true);
+        Directory.Delete(path, recursive: true);
     }
 
     // A record that was moved with its folder, or tampered with, must not reach other files.

@@ -5,13 +5,16 @@ namespace Build.ML.Tasks.Planning;
 
 /// <summary>A file that a plan was made from, as it was then.</summary>
 /// <param name="path">Full path.</param>
-/// <param name="size">Bytes; −1 for a file that did not exist.</param>
+/// <param name="size">Bytes; −2 for a folder.</param>
 /// <param name="modified">Time of last write in UTC ticks.</param>
-/// <param name="sha256">Hash of the content, lower-case hexadecimal.</param>
+/// <param name="sha256">Hash of the content, lower-case hexadecimal; empty for a folder.</param>
 public sealed class PlanInput(string path, long size, long modified, string sha256)
 {
     // Read whole at every plan: a recipe that was edited and put back to its old time within a second is still seen.
     const long AlwaysHashed = 64 * 1024;
+
+    // Stands for the size of a folder, whose time tells of files that came or went; the files in it are inputs of their own.
+    const long FolderSize = -2;
 
     // A file written within this time before the record may have been written once more without its time moving on.
     static readonly long ClockGrain = TimeSpan.FromSeconds(2).Ticks;
@@ -24,11 +27,14 @@ public sealed class PlanInput(string path, long size, long modified, string sha2
     /// <summary>Full path.</summary>
     public string Path { get; } = path;
 
-    /// <summary>Bytes; −1 for a file that did not exist.</summary>
+    /// <summary>Bytes; −2 for a folder.</summary>
     public long Size { get; } = size;
 
     /// <summary>Time of last write in UTC ticks.</summary>
     public long Modified { get; } = modified;
+
+    /// <summary>Whether this is a folder.</summary>
+    public bool IsFolder => Size == FolderSize;
 
     /// <summary>The input as the record keeps it.</summary>
     public JsonObject ToJson() => new() { ["path"] = Path, ["size"] = Size, ["modified"] = Modified, ["sha256"] = sha256 };
@@ -40,10 +46,10 @@ public sealed class PlanInput(string path, long size, long modified, string sha2
     /// <param name="recorded">When the record was written, in UTC ticks.</param>
     public PlanInput? Refresh(long recorded)
     {
+        if (IsFolder)
+            return Directory.Exists(Path) && Directory.GetLastWriteTimeUtc(Path).Ticks == Modified ? this : null;
         var file = new FileInfo(Path);
-        if (!file.Exists || Size < 0)
-            return !file.Exists && Size < 0 && !System.IO.Directory.Exists(Path) ? this : null;
-        if (file.Length != Size)
+        if (!file.Exists || file.Length != Size)
             return null;
         var modified = file.LastWriteTimeUtc.Ticks;
         var settled = modified == Modified && modified + ClockGrain < recorded;
@@ -51,7 +57,7 @@ public sealed class PlanInput(string path, long size, long modified, string sha2
             return this;
         if (!string.Equals(Hash(Path), sha256, StringComparison.OrdinalIgnoreCase))
             return null;
-        return settled || modified == Modified ? this : new PlanInput(Path, Size, modified, sha256);
+        return modified == Modified ? this : new PlanInput(Path, Size, modified, sha256);
     }
 
     /// <summary>SHA-256 of a file, lower-case hexadecimal.</summary>
