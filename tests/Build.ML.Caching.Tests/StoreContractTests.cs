@@ -209,8 +209,33 @@ public sealed class StoreContractTests : IDisposable
         Assert.True(leftovers <= 1, $"{leftovers} temporary files of dead processes are left"); // one lock file is ours
     }
 
+    [SkippableTheory, MemberData(nameof(Stores))]
+    public async Task A_full_disk_is_a_diagnostic_and_leaves_no_half_entry(string name)
+    {
+        const string Reason = "needs a small file system of its own: unshare of util-linux with user namespaces (Debian: apt-get install util-linux)";
+        Prerequisite.Require(OperatingSystem.IsLinux() && File.Exists("/usr/bin/unshare"), Reason);
+        var path = NewFolder();
+        // 2 MB hold some of the 16 samples of up to 0.6 MB each.
+        var writer = $"'{DotnetHost}' '{typeof(SampleArtifact).Assembly.Location}' {name} '{path}' '{NewFolder()}' 5 60";
+        using var shell = Process.Start(new ProcessStartInfo(
+            "/usr/bin/unshare", ["--user", "--map-root-user", "--mount", "sh", "-c", $"mount -t tmpfs -o size=2m tmpfs '{path}' || exit 99; {writer}"])
+        {
+            RedirectStandardOutput = true,
+        })!;
+        var lines = (await shell.StandardOutput.ReadToEndAsync()).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        await shell.WaitForExitAsync();
+        Prerequisite.Require(shell.ExitCode is 0 or 134 && lines.Length > 0, Reason);
+        Assert.Equal(0, shell.ExitCode);
+        Assert.Contains("hit", lines);
+        Assert.Contains("BML4003", lines);
+        Assert.All(lines, l => Assert.Contains(l, new[] { "ready", "hit", "BML4003", "damaged 0" }));
+    }
+
+    private static string DotnetHost =>
+        Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet";
+
     private static Process StartWriter(string name, string path, int seed, int count) => Process.Start(new ProcessStartInfo(
-        Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet",
+        DotnetHost,
         [typeof(SampleArtifact).Assembly.Location, name, path, Path.Combine(path + "-work", $"{seed}"), $"{seed}", $"{count}"])
     {
         RedirectStandardOutput = true,

@@ -47,7 +47,7 @@ public static class FileHash
     public static string Copy(string source, string target, CancellationToken cancellation = default)
     {
         using var from = File.OpenHandle(source, options: FileOptions.SequentialScan);
-        using var to = File.OpenHandle(target, FileMode.CreateNew, FileAccess.Write, preallocationSize: RandomAccess.GetLength(from));
+        using var to = File.OpenHandle(target, FileMode.CreateNew, FileAccess.Write);
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         var buffers = new[] { ArrayPool<byte>.Shared.Rent(PieceSize), ArrayPool<byte>.Shared.Rent(PieceSize) };
         var hashing = Task.CompletedTask;

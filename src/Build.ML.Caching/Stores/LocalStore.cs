@@ -208,6 +208,18 @@ internal sealed class LocalStore : IArtifactStore
     private StoredFile Ingest(string name, string source, CancellationToken cancellation)
     {
         var temporary = _temporary.Value.NewName();
+        try
+        {
+            return Ingest(name, source, temporary, cancellation);
+        }
+        finally
+        {
+            ReadOnlyFile.Delete(temporary); // still there after a failure, when the content was known, or when both were one file
+        }
+    }
+
+    private StoredFile Ingest(string name, string source, string temporary, CancellationToken cancellation)
+    {
         string hash;
         if (FileSharing.TryShare(source, temporary) is null)
         {
@@ -233,7 +245,6 @@ internal sealed class LocalStore : IArtifactStore
             RememberVerified(hash, identity);
         }
 
-        ReadOnlyFile.Delete(temporary); // still there when nothing was moved, or both were one file
         return new(name, identity.Size, hash);
     }
 

@@ -31,6 +31,14 @@ public static class ChildProcess
             string.Join('\n', lines.Where(l => !l.StartsWith(Marker, StringComparison.Ordinal))));
     }
 
+    /// <summary>Starts this program with other arguments; its output is redirected, what it says on the error stream is not.</summary>
+    public static Process StartSelf(IReadOnlyList<string> arguments)
+    {
+        var entry = typeof(ChildProcess).Assembly.Location;
+        var isHost = Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet";
+        return Process.Start(new ProcessStartInfo(Environment.ProcessPath!, isHost ? [entry, .. arguments] : arguments) { RedirectStandardOutput = true })!;
+    }
+
     /// <summary>Runs a program to its end and returns what it printed.</summary>
     /// <exception cref="InvalidOperationException">Its exit code is not 0.</exception>
     public static string Run(string program, IReadOnlyList<string> arguments)
