@@ -116,6 +116,28 @@ public sealed class ExecutionTests : IDisposable
     }
 
     [Fact]
+    public void A_technique_that_returns_a_broken_model_is_named()
+    {
+        _workspace.EditRecipe("use: test.clip\n    with: { maximum: 17 }", "use: test.trouble\n    with: { kind: broken_model }");
+        Assert.Equal(1, _workspace.Build().Count(ItemStatus.Failed));
+        Assert.Equal("BML5007", _workspace.Observer.Diagnostics[0].Code);
+        Assert.Contains("test.trouble", _workspace.Observer.Diagnostics[0].Message);
+        Assert.NotNull(_workspace.Observer.Diagnostics[0].Location);
+    }
+
+    [Fact]
+    public void A_source_model_that_is_not_valid_is_refused()
+    {
+        using (var model = new Model(new Graph.Ir.OnnxGraph("empty")))
+        {
+            model.Save(Path.Combine(_workspace.Root, "model.onnx"));
+        }
+
+        Assert.Equal(ItemStatus.Failed, _workspace.Build().Items[0].Status);
+        Assert.Equal("BML5006", _workspace.Observer.Diagnostics[0].Code);
+    }
+
+    [Fact]
     public void A_defect_comes_out_with_its_stack_trace()
     {
         _workspace.EditRecipe("use: test.clip\n    with: { maximum: 17 }", "use: test.trouble\n    with: { kind: defect }");

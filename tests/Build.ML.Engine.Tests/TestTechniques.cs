@@ -84,7 +84,7 @@ public sealed class Trouble : Technique<Trouble.Options>
         Mistake,
         Defect,
         Forever,
-        LeaveFiles,
+        BrokenModel,
     }
 
     public sealed record Options
@@ -103,7 +103,7 @@ public sealed class Trouble : Technique<Trouble.Options>
             Kind.Mistake => throw new DiagnosticException("TST0001", "the model does not fit"),
             Kind.Defect => throw new InvalidOperationException("a defect"),
             Kind.Forever => Wait(context),
-            _ => new(model),
+            _ => new(new Model(new Graph.Ir.OnnxGraph())),
         };
     }
 

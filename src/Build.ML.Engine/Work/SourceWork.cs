@@ -21,7 +21,7 @@ internal sealed record SourceWork(SourceFiles Files) : ItemWork
     {
         var path = context.ModelFile(Recipe.SourceModel);
         using var model = Model.Open(path);
-        ModelCheck.Source(model, context.Recipe.Model.Location);
+        ModelCheck.Source(model, context.Recipe.Model.Location, context.Report);
         var size = new FileInfo(path).Length;
         File.WriteAllText(Path.Combine(context.Output, FileName), EngineJson.Write(new { Files.Hash, Size = size, model.Opset }));
     }
