@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using Build.ML.Benchmarks.Frame;
 using Build.ML.Caching.Files;

@@ -1,6 +1,5 @@
 using System.Globalization;
 using Build.ML.Benchmarks.Frame;
-using Build.ML.Engine;
 
 namespace Build.ML.Benchmarks;
 
