@@ -88,7 +88,7 @@ public sealed class PassesKeepOutputs
         return [.. feeds.Take(1)];
     }
 
-    private static ImmutableArray<Tensor>? Run(Model model, ImmutableArray<KeyValuePair<string, Tensor>> feeds)
+    internal static ImmutableArray<Tensor>? Run(Model model, ImmutableArray<KeyValuePair<string, Tensor>> feeds)
     {
         if (model.AllNodes.Any(n => n.OpType is "Bernoulli" or "Dropout" or "RandomNormal" or "RandomUniform"))
         {
