@@ -255,18 +255,24 @@ sealed class TextParser(TextLexer lexer)
         lexer.Expect("(");
         while (!lexer.TryTake(")"))
         {
-            if (lexer.TryTake(","))
+            if (lexer.Is(","))
             {
                 inputs.Add(null);
-                continue;
+            }
+            else
+            {
+                var at = lexer.Current;
+                var name = lexer.ExpectName("an input");
+                inputs.Add(Find(name) ?? throw lexer.Error($"'{name}' is read before anything makes it.", at));
             }
 
-            var at = lexer.Current;
-            var name = lexer.ExpectName("an input");
-            inputs.Add(Find(name) ?? throw lexer.Error($"'{name}' is read before anything makes it.", at));
             if (!lexer.Is(")"))
             {
                 lexer.Expect(",");
+                if (lexer.Is(")"))
+                {
+                    inputs.Add(null); // "(x, )": the last one is left out
+                }
             }
         }
 

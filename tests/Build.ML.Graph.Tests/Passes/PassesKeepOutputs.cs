@@ -88,9 +88,10 @@ public sealed class PassesKeepOutputs
         return [.. feeds.Take(1)];
     }
 
-    internal static ImmutableArray<Tensor>? Run(Model model, ImmutableArray<KeyValuePair<string, Tensor>> feeds)
+    internal static ImmutableArray<Tensor>? Run(
+        Model model, ImmutableArray<KeyValuePair<string, Tensor>> feeds, bool evenRandom = false)
     {
-        if (model.AllNodes.Any(n => n.OpType is "Bernoulli" or "Dropout" or "RandomNormal" or "RandomUniform"))
+        if (!evenRandom && model.AllNodes.Any(n => n.OpType is "Bernoulli" or "Dropout" or "RandomNormal" or "RandomUniform"))
         {
             return null;
         }

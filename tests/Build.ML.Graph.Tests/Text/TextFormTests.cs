@@ -45,7 +45,7 @@ public sealed class TextFormTests
     [InlineData("g (float[2] x) => (y) {\n  y = Relu(z)\n}", "text(2,12)", "'z' is read before anything makes it")]
     [InlineData("g (float[2] x) => (y) {\n  x = Relu(x)\n}", "text(2,3)", "'x' is made twice")]
     [InlineData("g (float[2] x) => (y) {\n  y = Relu x\n}", "text(2,12)", "Expected '(', found 'x'")]
-    [InlineData("g (float[2] x) => (y)\n<float[2] w = {1.0}> { }", "text(2,2)", "float[2] has 2 elements, found 1")]
+    [InlineData("g (float[2] x) => (y)\n<float[2] w = {1.0}> { }", "text(2,11)", "float[2] has 2 elements, found 1")]
     [InlineData("g (float[2] x) => (y) {\n", "text(2,1)", "Expected an output, found the end of the text")]
     [InlineData("g (float[2] x) => (y) { y = \"Relu(x) }", "text(1,29)", "does not end on its line")]
     [InlineData("<opsets: 1> g () => () { }", "text(1,2)", "'opsets' is no key here")]
