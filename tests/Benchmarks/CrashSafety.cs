@@ -1,4 +1,3 @@
-using System.Globalization;
 using Build.ML.Benchmarks.Frame;
 using Build.ML.Caching.Files;
 
@@ -29,7 +28,7 @@ public sealed class CrashSafety : IBenchmark
         var random = new Random((int)context.Option("seed", 1));
         var (kills, wrong, damaged) = ((int)context.Option("kills", 200), 0, 0);
         var (killed, early) = (0, 0);
-        for (var round = 0; round < kills; round++)
+        for (var round = 0; killed < kills; round++)
         {
             var variant = random.Next(Variants);
             BuildSample.WriteRecipe(folder, Steps, Sparsity(variant));
