@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Build.ML.Engine;
+using Build.ML.Plugins;
 
 namespace Build.ML.Worker;
 
@@ -32,15 +33,7 @@ public sealed record SessionSettings(IReadOnlyList<string> Recipes, EngineOption
     }
 
     /// <summary>The assemblies <c>plugins/Name/Name.dll</c> beside this program, in ordinal order.</summary>
-    public static IReadOnlyList<string> BuiltInPlugins()
-    {
-        var root = Path.Combine(AppContext.BaseDirectory, "plugins");
-        return !Directory.Exists(root) ? [] :
-            [.. Directory.EnumerateDirectories(root)
-                .Select(folder => Path.Combine(folder, Path.GetFileName(folder) + ".dll"))
-                .Where(File.Exists)
-                .Order(StringComparer.Ordinal)];
-    }
+    public static IReadOnlyList<string> BuiltInPlugins() => [.. PluginSet.Find(Path.Combine(AppContext.BaseDirectory, "plugins"))];
 
     static string DefaultCachePath() =>
         Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "buildml", "cache");

@@ -26,6 +26,17 @@ public sealed class PluginSetTests
     }
 
     [Fact]
+    public void A_plugin_needs_no_copy_of_the_contract()
+    {
+        using var folder = new TemporaryFolder();
+        var path = TestPlugin.CopyTo(folder, "YamlNewPlugin");
+        foreach (var copy in Directory.GetFiles(Path.GetDirectoryName(path)!, "Build.ML.*.dll"))
+            File.Delete(copy);
+
+        Assert.Equal("16.0.0.0", NoteOf(PluginSet.Load([path]), "test.yaml_new"));
+    }
+
+    [Fact]
     public void A_plugin_finds_the_native_library_it_brings()
     {
         var plugins = PluginSet.Load([TestPlugin.PathOf("NativePlugin")]);
