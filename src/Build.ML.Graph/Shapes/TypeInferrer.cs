@@ -117,7 +117,7 @@ sealed class TypeInferrer
             {
                 rule(context);
             }
-            catch (Exception e) when (e is OverflowException or ArgumentException or IndexOutOfRangeException or DivideByZeroException)
+            catch (Exception e) when (e is OverflowException or ArgumentException or IndexOutOfRangeException or DivideByZeroException or InvalidOperationException)
             {
                 // Rules index dimensions by attributes as if these were valid; a node where they are not ends here.
                 context.Fail($"its attributes and inputs do not fit the operator ({e.Message})");

@@ -11,7 +11,7 @@ sealed class IndexingShapes : ShapeRuleTable
         Rule("GatherND", c => GatherND(c, c.Int("batch_dims", 0)));
         Rule("GatherND", c => GatherND(c, 0), Microsoft);
         Rule("ArrayFeatureExtractor", c => c.Set(0, c.ElementOf(0), null), "ai.onnx.ml");
-        Rule("GatherBlockQuantized", c => c.Set(0, c.ElementOf(2), Gathered(c, (int)c.Int("gather_axis", 0), 1)), Microsoft);
+        Rule("GatherBlockQuantized", GatherBlockQuantized, Microsoft);
         Rule("OneHot", OneHot);
         Rule("TopK", TopK);
         Rule("NonZero", c => c.Set(0, DataType.Int64, c.ShapeOf(0) is { } x ? new Shape(Math.Max(1, x.Rank), Dimension.Unknown) : ShapeFormulas.OfRank(2)));
@@ -46,6 +46,14 @@ sealed class IndexingShapes : ShapeRuleTable
 
         var at = ShapeFormulas.Axis(axis, x.Rank);
         return new Shape([.. x.Dimensions[..at], .. i.Dimensions, .. x.Dimensions[(at + 1)..]]);
+    }
+
+    private static void GatherBlockQuantized(ShapeContext c)
+    {
+        var shape = Gathered(c, (int)c.Int("gather_axis", 0), 1);
+        // In uint8 several elements share a byte along the last axis.
+        var perByte = c.ElementOf(0) == DataType.UInt8 ? 8 / c.Int("bits", 4) : 1;
+        c.Set(0, c.ElementOf(2), shape?.With(-1, ((SymbolicInteger)shape[-1] * perByte).ToDimension()));
     }
 
     private static void GatherND(ShapeContext c, long batch)
