@@ -49,6 +49,10 @@ public sealed class BenchmarkContext : IDisposable
     /// <exception cref="InvalidOperationException">It failed; with what it printed.</exception>
     public ChildOutcome RunChild(params IReadOnlyList<string> arguments) => ChildProcess.RunSelf(["--child", _name, .. arguments]);
 
+    /// <summary>As the other overload, ended after a time.</summary>
+    /// <exception cref="InvalidOperationException">It failed, or took longer.</exception>
+    public ChildOutcome RunChild(TimeSpan limit, params IReadOnlyList<string> arguments) => ChildProcess.RunSelf(["--child", _name, .. arguments], limit);
+
     /// <inheritdoc/>
     public void Dispose()
     {

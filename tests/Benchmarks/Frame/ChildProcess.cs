@@ -16,11 +16,11 @@ public static class ChildProcess
     private const string Marker = "#child ";
 
     /// <summary>Runs this program with other arguments.</summary>
-    public static ChildOutcome RunSelf(IReadOnlyList<string> arguments)
+    public static ChildOutcome RunSelf(IReadOnlyList<string> arguments, TimeSpan? limit = null)
     {
         var entry = typeof(ChildProcess).Assembly.Location;
         var start = Stopwatch.GetTimestamp();
-        var output = Run(Environment.ProcessPath!, Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [entry, .. arguments] : arguments);
+        var output = Run(Environment.ProcessPath!, Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet" ? [entry, .. arguments] : arguments, limit);
         var seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
         var lines = output.Split('\n', StringSplitOptions.TrimEntries);
         var numbers = Array.FindLast(lines, l => l.StartsWith(Marker, StringComparison.Ordinal))![Marker.Length..].Split(' ');
@@ -40,16 +40,21 @@ public static class ChildProcess
     }
 
     /// <summary>Runs a program to its end and returns what it printed.</summary>
-    /// <exception cref="InvalidOperationException">Its exit code is not 0.</exception>
-    public static string Run(string program, IReadOnlyList<string> arguments)
+    /// <exception cref="InvalidOperationException">Its exit code is not 0, or it took longer than the limit and was ended.</exception>
+    public static string Run(string program, IReadOnlyList<string> arguments, TimeSpan? limit = null)
     {
         using var process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true, RedirectStandardError = true })!;
         var error = process.StandardError.ReadToEndAsync();
-        var output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
+        var output = process.StandardOutput.ReadToEndAsync();
+        if (!process.WaitForExit(limit ?? Timeout.InfiniteTimeSpan))
+        {
+            process.Kill(entireProcessTree: true);
+            throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} was ended after {limit}:\n{output.Result}\n{error.Result}");
+        }
+
         return process.ExitCode == 0
-            ? output
-            : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{output}\n{error.Result}");
+            ? output.Result
+            : throw new InvalidOperationException($"{program} {string.Join(' ', arguments)} ended with {process.ExitCode}:\n{output.Result}\n{error.Result}");
     }
 
     /// <summary>Whether a program is found in the search path.</summary>

@@ -12,7 +12,7 @@ public interface IBenchmark
     /// <exception cref="MissingDataException">Data from outside the project is not there.</exception>
     Outcome Run(BenchmarkContext context);
 
-    /// <summary>One side in a process of its own, where its memory or start-up is measured: what <see cref="BenchmarkContext.RunChild"/> started.</summary>
+    /// <summary>One side in a process of its own, where its memory or start-up is measured: what the context started.</summary>
     void RunChild(IReadOnlyList<string> arguments) => throw new NotSupportedException("This benchmark starts no child process.");
 }
 
