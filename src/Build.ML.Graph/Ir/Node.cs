@@ -56,7 +56,7 @@ public sealed class Node
     public Node? Previous { get; internal set; }
 
     /// <summary>The subgraphs of all attributes.</summary>
-    public IEnumerable<OnnxGraph> Subgraphs => _attributes.SelectMany(a => a.Subgraphs);
+    public IEnumerable<OnnxGraph> Subgraphs => HasSubgraphs ? _attributes.SelectMany(a => a.Subgraphs) : [];
 
     /// <summary>How messages name the node: its name, else operator and first output.</summary>
     public string DisplayName => Name.Length > 0 ? $"{OpType} '{Name}'" : $"{OpType} -> '{(_outputs.Count > 0 ? _outputs[0].Name : "")}'";
@@ -195,6 +195,23 @@ public sealed class Node
     {
         _inputs[index] = value;
         value.AddUse(this, index);
+    }
+
+    /// <summary>Whether an attribute holds a subgraph: few nodes have one, and this is asked often.</summary>
+    private bool HasSubgraphs
+    {
+        get
+        {
+            foreach (var attribute in _attributes)
+            {
+                if (attribute.Kind is AttributeKind.Graph or AttributeKind.Graphs)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
     }
 
     private void Adopt(NodeAttribute attribute)

@@ -6,7 +6,7 @@ namespace Build.ML.Graph.Onnx;
 internal abstract class ByteSource
 {
     /// <summary>Contents up to this size are read at once, for a mapping costs more than they do.</summary>
-    protected const int SmallContent = 1024;
+    public const int SmallContent = 1024;
 
     /// <summary>Number of bytes.</summary>
     public abstract long Length { get; }

@@ -13,6 +13,7 @@ internal sealed class ExternalFiles(string? folder)
 {
     private const int MaxLinks = 40;
     private readonly Dictionary<string, DataFile> _files = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, string> _paths = new(StringComparer.Ordinal);
 
     /// <summary>The files opened so far.</summary>
     public IReadOnlyCollection<DataFile> Files => _files.Values;
@@ -59,7 +60,11 @@ internal sealed class ExternalFiles(string? folder)
             throw new DiagnosticException("BML2009", $"In {place}, external data has no location; expected a file name relative to the model.");
         }
 
-        var path = Resolve(location, place);
+        if (!_paths.TryGetValue(location, out var path))
+        {
+            _paths.Add(location, path = Resolve(location, place));
+        }
+
         if (length == 0)
         {
             return new MemoryContent(default);

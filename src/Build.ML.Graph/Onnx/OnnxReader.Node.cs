@@ -1,7 +1,5 @@
-using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 using Build.ML.Graph.Ir;
-using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Graph.Onnx;
 
@@ -86,22 +84,13 @@ internal sealed partial class OnnxReader
     {
         var origin = new MessageOrigin();
         var (name, reference, doc, kind) = ("", "", "", AttributeKind.Undefined);
-        object? single = null;
-        var singleField = 0;
-        var ints = new List<long>();
-        var floats = new List<float>();
-        var strings = new List<ReadOnlyMemory<byte>>();
-        var tensors = new List<Tensor>();
-        var graphs = new List<OnnxGraph>();
-        var sparse = new List<SparseTensor>();
-        var types = new List<OnnxType>();
+        var content = default(AttributeContent);
         var outer = _reader.Enter("attribute");
         var errors = _errors.Count;
         while (_reader.Next())
         {
-            var field = _reader.Field;
-            origin.Saw(field);
-            switch (field)
+            origin.Saw(_reader.Field);
+            switch (_reader.Field)
             {
                 case AttributeField.Name:
                     name = _reader.ReadString();
@@ -116,130 +105,92 @@ internal sealed partial class OnnxReader
                 case AttributeField.Type:
                     kind = (AttributeKind)_reader.ReadInt64();
                     break;
-                case AttributeField.F:
-                    _reader.Expect(WireType.Fixed32);
-                    (single, singleField) = (BitConverter.UInt32BitsToSingle(_reader.ReadFixed32()), field);
-                    break;
-                case AttributeField.I:
-                    (single, singleField) = (_reader.ReadInt64(), field);
-                    break;
-                case AttributeField.S:
-                    (single, singleField) = ((ReadOnlyMemory<byte>)_reader.ReadBytes(), field);
-                    break;
-                case AttributeField.T:
-                    (single, singleField) = (ReadTensor("tensor", -1), field);
-                    break;
-                case AttributeField.G:
-                    var graph = new OnnxGraph();
-                    ReadGraph(graph, -1);
-                    (single, singleField) = (graph, field);
-                    break;
-                case AttributeField.SparseTensor:
-                    (single, singleField) = (ReadSparseTensor(), field);
-                    break;
-                case AttributeField.Tp:
-                    (single, singleField) = (ReadTypeOf(origin), field);
-                    break;
-                case AttributeField.Ints:
-                    ReadInts(ints, origin);
-                    break;
-                case AttributeField.Floats:
-                    ReadFloats(floats, origin);
-                    break;
-                case AttributeField.Strings:
-                    strings.Add(_reader.ReadBytes());
-                    break;
-                case AttributeField.Tensors:
-                    if (ReadTensor("tensor", tensors.Count) is { } tensor)
-                    {
-                        tensors.Add(tensor);
-                    }
-
-                    break;
-                case AttributeField.Graphs:
-                    var item = new OnnxGraph();
-                    ReadGraph(item, graphs.Count);
-                    graphs.Add(item);
-                    break;
-                case AttributeField.SparseTensors:
-                    if (ReadSparseTensor() is { } sparseItem)
-                    {
-                        sparse.Add(sparseItem);
-                    }
-
-                    break;
-                case AttributeField.TypeProtos:
-                    types.Add(ReadTypeOf(origin));
-                    break;
                 default:
-                    _reader.KeepUnknown(origin);
+                    ReadAttributeContent(ref content, origin);
                     break;
             }
         }
 
         // Files of IR version 1 and 2 need not say the kind: then the field that is there does.
-        var filled = (singleField != 0 ? 1 : 0) + (ints.Count > 0 ? 1 : 0) + (floats.Count > 0 ? 1 : 0) + (strings.Count > 0 ? 1 : 0)
-            + (tensors.Count > 0 ? 1 : 0) + (graphs.Count > 0 ? 1 : 0) + (sparse.Count > 0 ? 1 : 0) + (types.Count > 0 ? 1 : 0);
-        if (kind == AttributeKind.Undefined)
+        if (kind == AttributeKind.Undefined && content.Fields.Count > 0)
         {
-            kind = singleField != 0 ? KindOf(singleField)
-                : ints.Count > 0 ? AttributeKind.Ints
-                : floats.Count > 0 ? AttributeKind.Floats
-                : strings.Count > 0 ? AttributeKind.Strings
-                : tensors.Count > 0 ? AttributeKind.Tensors
-                : graphs.Count > 0 ? AttributeKind.Graphs
-                : sparse.Count > 0 ? AttributeKind.SparseTensors
-                : types.Count > 0 ? AttributeKind.TypeProtos
-                : AttributeKind.Undefined;
+            kind = content.Fields[0];
         }
 
-        object? value = kind switch
-        {
-            _ when filled == 0 && reference.Length > 0 => null,
-            AttributeKind.Float => singleField == 0 ? 0f : single as float?,
-            AttributeKind.Int => singleField == 0 ? 0L : single as long?,
-            AttributeKind.String => singleField == 0 ? default(ReadOnlyMemory<byte>) : single as ReadOnlyMemory<byte>?,
-            AttributeKind.Tensor => single as Tensor,
-            AttributeKind.Graph => single as OnnxGraph,
-            AttributeKind.SparseTensor => single as SparseTensor,
-            AttributeKind.TypeProto => single as OnnxType,
-            AttributeKind.Ints => ints.ToImmutableArray(),
-            AttributeKind.Floats => floats.ToImmutableArray(),
-            AttributeKind.Strings => strings.ToImmutableArray(),
-            AttributeKind.Tensors => tensors.ToImmutableArray(),
-            AttributeKind.Graphs => graphs.ToImmutableArray(),
-            AttributeKind.SparseTensors => sparse.ToImmutableArray(),
-            AttributeKind.TypeProtos => types.ToImmutableArray(),
-            _ => null,
-        };
+        var value = content.Fields.Count == 0 && reference.Length > 0 ? null : content.ValueOf(kind);
 
-        // A list's length may be 0; anything else must be there once, in the field of its kind.
-        var isList = kind is >= AttributeKind.Floats and <= AttributeKind.Graphs or AttributeKind.SparseTensors or AttributeKind.TypeProtos;
-        var misplaced = filled > 1 || (filled == 1 && isList && LengthOf(value) == 0) || (filled == 1 && !isList && singleField == 0);
-        if (errors == _errors.Count && (!Enum.IsDefined(kind) || misplaced || (value is null && reference.Length == 0 && kind != AttributeKind.Undefined)))
+        // A list may be empty, and a writer may leave out a single number or text that is 0 or empty; anything else must be there, once, in the field
+        // of its kind.
+        var isWrong = !Enum.IsDefined(kind) || content.Fields.Any(f => f != kind) || (value is null && reference.Length == 0 && kind != AttributeKind.Undefined);
+        if (isWrong && errors == _errors.Count)
         {
-            Report(
-                "BML2016",
-                $"In {_reader.Place}, the attribute says it is {kind} and {(filled == 0 ? "has no value" : "holds another kind of value, or several")}; "
-                + "an attribute has one value, of the kind it says.");
+            var found = content.Fields.Count == 0 ? "has no value" : $"holds {string.Join(" and ", content.Fields)}";
+            Report("BML2016", $"In {_reader.Place}, the attribute says it is {kind} and {found}; an attribute has one value, of the kind it says.");
         }
 
         _reader.Leave(outer);
         return new NodeAttribute(name, kind, value) { ReferenceName = reference, DocString = doc, Origin = origin };
     }
 
-    private static int LengthOf(object? list) => list is System.Collections.ICollection collection ? collection.Count : 0;
-
-    private static AttributeKind KindOf(int field) => field switch
+    private void ReadAttributeContent(ref AttributeContent content, MessageOrigin origin)
     {
-        AttributeField.F => AttributeKind.Float,
-        AttributeField.I => AttributeKind.Int,
-        AttributeField.S => AttributeKind.String,
-        AttributeField.T => AttributeKind.Tensor,
-        AttributeField.G => AttributeKind.Graph,
-        AttributeField.SparseTensor => AttributeKind.SparseTensor,
-        _ => AttributeKind.TypeProto,
-    };
+        switch (_reader.Field)
+        {
+            case AttributeField.F:
+                _reader.Expect(WireType.Fixed32);
+                content.Set(AttributeKind.Float, BitConverter.UInt32BitsToSingle(_reader.ReadFixed32()));
+                break;
+            case AttributeField.I:
+                content.Set(AttributeKind.Int, _reader.ReadInt64());
+                break;
+            case AttributeField.S:
+                content.Set(AttributeKind.String, (ReadOnlyMemory<byte>)_reader.ReadBytes());
+                break;
+            case AttributeField.T:
+                content.Set(AttributeKind.Tensor, ReadTensor("tensor", -1));
+                break;
+            case AttributeField.G:
+                content.Set(AttributeKind.Graph, ReadSubgraph(-1));
+                break;
+            case AttributeField.SparseTensor:
+                content.Set(AttributeKind.SparseTensor, ReadSparseTensor());
+                break;
+            case AttributeField.Tp:
+                content.Set(AttributeKind.TypeProto, ReadTypeOf(origin));
+                break;
+            case AttributeField.Ints:
+                ReadInts(content.List<long>(AttributeKind.Ints), origin);
+                break;
+            case AttributeField.Floats:
+                ReadFloats(content.List<float>(AttributeKind.Floats), origin);
+                break;
+            case AttributeField.Strings:
+                content.List<ReadOnlyMemory<byte>>(AttributeKind.Strings).Add(_reader.ReadBytes());
+                break;
+            case AttributeField.Tensors:
+                content.AddIfRead(AttributeKind.Tensors, ReadTensor("tensor", content.Count));
+                break;
+            case AttributeField.Graphs:
+                content.AddIfRead(AttributeKind.Graphs, ReadSubgraph(content.Count));
+                break;
+            case AttributeField.SparseTensors:
+                content.AddIfRead(AttributeKind.SparseTensors, ReadSparseTensor());
+                break;
+            case AttributeField.TypeProtos:
+                content.AddIfRead(AttributeKind.TypeProtos, ReadTypeOf(origin));
+                break;
+            default:
+                _reader.KeepUnknown(origin);
+                break;
+        }
+    }
+
+    private OnnxGraph ReadSubgraph(int index)
+    {
+        var graph = new OnnxGraph();
+        ReadGraph(graph, index);
+        return graph;
+    }
 
     private void ReadInts(List<long> values, MessageOrigin origin)
     {

@@ -34,6 +34,9 @@ internal sealed partial class OnnxReader
 
         public (long Offset, long Length)? Raw { get; set; }
 
+        /// <summary>The raw data itself where there is little of it.</summary>
+        public byte[]? RawBytes { get; set; }
+
         /// <summary>The payload of the only packed list of fixed width.</summary>
         public (int Field, long Offset, long Length)? Packed { get; set; }
     }
@@ -82,7 +85,8 @@ internal sealed partial class OnnxReader
             case TensorField.RawData:
                 var length = _reader.ReadLength();
                 parts.Raw = (_reader.Position, length);
-                _reader.Skip(length);
+                parts.RawBytes = length <= ByteSource.SmallContent ? _reader.ReadBytes(length) : null;
+                _reader.Skip(parts.RawBytes is null ? length : 0);
                 break;
             case TensorField.DocString:
                 parts.DocString = _reader.ReadString();
@@ -227,7 +231,7 @@ internal sealed partial class OnnxReader
             }
 
             field = TensorField.RawData;
-            content = _source.Content(raw.Offset, length);
+            content = parts.RawBytes is { } bytes ? new MemoryContent(bytes) : _source.Content(raw.Offset, length);
             return true;
         }
 

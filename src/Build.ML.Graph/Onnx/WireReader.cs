@@ -208,11 +208,14 @@ internal sealed class WireReader
     public byte[] ReadBytes()
     {
         var length = ReadLength();
-        if (length > Array.MaxLength)
-        {
-            throw Malformed($"field {Field} holds {length} bytes, more than a text or byte field can have");
-        }
+        return length <= Array.MaxLength
+            ? ReadBytes(length)
+            : throw Malformed($"field {Field} holds {length} bytes, more than a text or byte field can have");
+    }
 
+    /// <summary>The next bytes, as many as are known to be there.</summary>
+    public byte[] ReadBytes(long length)
+    {
         var bytes = GC.AllocateUninitializedArray<byte>((int)length);
         Fill(bytes);
         return bytes;

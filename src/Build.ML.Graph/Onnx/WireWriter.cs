@@ -11,6 +11,7 @@ namespace Build.ML.Graph.Onnx;
 /// </summary>
 internal sealed class WireWriter
 {
+    private const int SmallContent = 4096; // through the buffer: a call to the system costs more than a copy
     private readonly List<long> _lengths = [];
     private readonly Stack<(int Slot, int Field, long Start)> _open = new();
     private readonly byte[] _buffer;
@@ -210,11 +211,22 @@ internal sealed class WireWriter
     public void RawContent<T>(long length, T source, Func<T, TensorContent> open)
     {
         Position += length;
-        if (_destination is not null && length > 0)
+        if (_destination is null || length == 0)
+        {
+            return;
+        }
+
+        if (length > SmallContent)
         {
             Flush();
             open(source).CopyTo(_destination, _cancellation);
+            return;
         }
+
+        using var view = open(source).Open();
+        Reserve((int)length);
+        view.Slice(0, (int)length).CopyTo(_buffer.AsSpan(_buffered));
+        _buffered += (int)length;
     }
 
     /// <summary>Bytes needed for a varint.</summary>
