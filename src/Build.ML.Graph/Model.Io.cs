@@ -34,7 +34,8 @@ public sealed partial class Model
 
     /// <summary>
     /// Writes the model, one tensor at a time, and its external data if any into <c>&lt;path&gt;.data</c>. Equal models give equal bytes. The files are
-    /// written beside their targets and renamed: also the file the model was opened from may be the target, and a failure leaves the old ones.
+    /// written beside their targets and renamed: also the file the model was opened from may be the target, and a failure leaves the old ones. (Two files
+    /// cannot be renamed as one: a process killed just between the renames leaves a model without its external data.)
     /// </summary>
     /// <param name="path">The file, created or replaced; its folder must exist.</param>
     /// <param name="options">Null for the defaults.</param>
@@ -48,7 +49,11 @@ public sealed partial class Model
         var layout = Measure(writer, options, System.IO.Path.GetFileName(dataPath), path);
         ModelFiles.Replace(
             path,
-            stream => Write(writer, layout, stream),
+            stream =>
+            {
+                Write(writer, layout, stream);
+                options.Cancellation.ThrowIfCancellationRequested();
+            },
             layout.IsEmpty ? null : dataPath,
             stream => layout.Write(stream, options.Cancellation));
     }
