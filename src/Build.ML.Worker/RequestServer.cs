@@ -97,11 +97,10 @@ public sealed class RequestServer(Stream input, Stream output) : IDisposable
     {
         try
         {
-            var session = sessions.For(request.Parameters);
             replies.Result(request.Id, request.Method switch
             {
-                "plan" => session.Plan(request, replies, cancellation.Token),
-                "run" => session.Run(request, replies, cancellation.Token),
+                "plan" => sessions.For(request.Parameters).Plan(request, replies, cancellation.Token),
+                "run" => sessions.For(request.Parameters).Run(request, replies, cancellation.Token),
                 _ => throw new DiagnosticException("BML7004",
                     $"The worker has no method '{request.Method}', expected plan, run, cancel or shutdown. The build's tasks are of another version than the worker: restore the package Build.ML again."),
             });

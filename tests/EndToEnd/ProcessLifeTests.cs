@@ -36,6 +36,28 @@ public sealed partial class ProcessLifeTests(PackedFeed feed)
     }
 
     [Fact]
+    public void A_worker_ends_with_its_input()
+    {
+        using var worker = StartWorker(parent: Environment.ProcessId);
+        worker.StandardInput.Close();
+        Assert.True(worker.WaitForExit(Patience), "the worker outlived its input");
+        Assert.Equal(0, worker.ExitCode);
+    }
+
+    [Fact]
+    public void A_worker_ends_with_its_parent_though_its_input_stays_open()
+    {
+        using var parent = StartWorker(parent: Environment.ProcessId); // any process will do
+        using var worker = StartWorker(parent.Id);
+        worker.StandardInput.WriteLine("""{"id":1,"method":"nothing"}""");
+        Assert.Contains("BML7004", worker.StandardOutput.ReadLine(), StringComparison.Ordinal); // it serves
+
+        parent.Kill();
+
+        Assert.True(worker.WaitForExit(Patience), "the worker outlived its parent");
+    }
+
+    [Fact]
     public void With_node_reuse_a_worker_lives_as_long_as_its_build()
     {
         using var project = new Scenario(feed, recipe: "a -\n");
@@ -82,8 +104,14 @@ public sealed partial class ProcessLifeTests(PackedFeed feed)
         }
     }
 
-    // A worker is known by its command line: no other test run uses this scenario's folder, but its worker runs the shared assembly,
-    // so the parent chain tells them apart.
+    static Process StartWorker(int parent) => Process.Start(new ProcessStartInfo(
+        "dotnet", ["exec", Repository.PathOf("src", "Build.ML.Worker", "bin", Repository.Configuration, "net10.0", "buildml-worker.dll"), "--parent", parent.ToString()])
+    {
+        RedirectStandardInput = true,
+        RedirectStandardOutput = true,
+    })!;
+
+    // Every scenario uses the same worker: its current folder, which it has from its build, tells whose it is.
     static Process AwaitWorker(Scenario project)
     {
         Process? found = null;

@@ -31,7 +31,9 @@ public sealed class ProjectKindTests(PackedFeed feed)
     public void Pack_makes_the_outputs_content_that_a_referencing_project_gets()
     {
         using var project = new Scenario(feed, recipe: "a -\n");
-        project.Command("pack", "app", "-o", project.PathOf("packed"), "-p:PackageVersion=1.2.3").Did(ran: "a out", skipped: "");
+        var packed = project.Command("pack", "app", "-o", project.PathOf("packed"), "-p:PackageVersion=1.2.3");
+        Assert.True(packed.ExitCode == 0, packed.Output);
+        Assert.Equal(["r/a", "r/out"], packed.Ran);
 
         using (var package = ZipFile.OpenRead(project.PathOf("packed/app.1.2.3.nupkg")))
         {
@@ -84,8 +86,7 @@ public sealed class ProjectKindTests(PackedFeed feed)
         // Two frameworks that need nothing beyond the SDK.
         project.Write("app/app.csproj", """
             <Project Sdk="Microsoft.NET.Sdk">
-              <PropertyGroup><TargetFramework /><TargetFrameworks>net10.0;net10.0-other1.0</TargetFrameworks><TargetPlatformVersion Condition="'$(TargetFramework)' == 'net10.0-other1.0'">1.0</TargetPlatformVersion></PropertyGroup>
-              <ItemGroup><SdkSupportedTargetPlatformIdentifier Include="other" /><SdkSupportedTargetPlatformVersion Include="1.0" /></ItemGroup>
+              <PropertyGroup><TargetFramework /><TargetFrameworks>net10.0;net10.0-other1.0</TargetFrameworks><TargetPlatformSupported>true</TargetPlatformSupported></PropertyGroup>
               <ItemGroup><PackageReference Include="Build.ML" Version="*" /></ItemGroup>
             </Project>
             """);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
@@ -9,28 +10,33 @@ using System.Text.Json.Nodes;
 
 var output = Console.Out;
 JsonNode? planned = null;
-while (Console.In.ReadLine() is { } line)
+using var requests = new BlockingCollection<JsonNode>();
+new Thread(() =>
 {
-    var request = JsonNode.Parse(line)!;
+    foreach (var request in requests.GetConsumingEnumerable())
+        Do(request);
+}) { IsBackground = true }.Start();
+while (Console.In.ReadLine() is { } line && JsonNode.Parse(line) is { } request && (string)request["method"]! != "shutdown")
+    requests.Add(request);
+return 0; // whatever still runs ends with the process
+
+void Do(JsonNode request)
+{
     var id = (long)request["id"]!;
-    var parameters = request["params"];
+    var parameters = request["params"]!;
     switch ((string)request["method"]!)
     {
         case "plan":
-            planned = Plan(id, parameters!);
+            planned = Plan(id, parameters);
             if (planned is not null)
                 Send(new JsonObject { ["id"] = id, ["result"] = planned.DeepClone() });
             break;
         case "run":
-            planned ??= Plan(id, parameters!);
-            var item = planned!["items"]!.AsArray().Single(i => (string)i!["id"]! == (string)parameters!["item"]!)!;
-            Run(id, item);
+            planned ??= Plan(id, parameters);
+            Run(id, planned!["items"]!.AsArray().Single(i => (string)i!["id"]! == (string)parameters["item"]!)!);
             break;
-        case "shutdown":
-            return 0;
     }
 }
-return 0;
 
 JsonObject? Plan(long id, JsonNode parameters)
 {
