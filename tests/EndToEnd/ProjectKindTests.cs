@@ -87,7 +87,7 @@ public sealed class ProjectKindTests(PackedFeed feed)
         project.Write("app/app.csproj", """
             <Project Sdk="Microsoft.NET.Sdk">
               <PropertyGroup><TargetFramework /><TargetFrameworks>net10.0;net10.0-other1.0</TargetFrameworks><TargetPlatformSupported>true</TargetPlatformSupported></PropertyGroup>
-              <ItemGroup><PackageReference Include="Build.ML" Version="*" /></ItemGroup>
+              <ItemGroup><SdkSupportedTargetPlatformVersion Include="1.0" /><PackageReference Include="Build.ML" Version="*" PrivateAssets="all" /></ItemGroup>
             </Project>
             """);
         project.Build("-m:2").Did(ran: "a b out", skipped: "");

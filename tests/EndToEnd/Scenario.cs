@@ -49,12 +49,12 @@ sealed class Scenario : IDisposable
 
     internal string Read(string relative) => File.ReadAllText(PathOf(relative));
 
-    /// <summary>Writes a project that references the package.</summary>
+    /// <summary>Writes a project that references the package as <c>dotnet add package</c> does with a tool of the build.</summary>
     internal void WriteProject(string relative, string properties = "", string items = "", bool referencePackage = true) => Write(relative, $"""
         <Project Sdk="Microsoft.NET.Sdk">
           <PropertyGroup>{properties}</PropertyGroup>
           <ItemGroup>
-            {(referencePackage ? "<PackageReference Include=\"Build.ML\" Version=\"*\" />" : "")}
+            {(referencePackage ? "<PackageReference Include=\"Build.ML\" Version=\"*\" PrivateAssets=\"all\" />" : "")}
             {items}
           </ItemGroup>
         </Project>
