@@ -26,7 +26,8 @@ public sealed class RecipeTests(PackedFeed feed)
     {
         using var project = NewProject();
         project.Build().Did(ran: All, skipped: "");
-        Assert.True(project.Exists(Output));
+        Assert.Equal(["tiny.pruned.onnx", "tiny.pruned.onnx.provenance.json"],
+            Directory.GetFiles(project.PathOf("app/bin/Debug/net10.0/models")).Select(Path.GetFileName).Order());
         Assert.False(project.Rebuild().Did(ran: "", skipped: All).StartedWorker);
 
         // CommentChangeHit, KeyOrderChangeHit, TouchOnlyHit
@@ -103,6 +104,44 @@ public sealed class RecipeTests(PackedFeed feed)
         var again = project.Rebuild();
         Assert.Contains("0 of 4 steps ran", again.Output, StringComparison.Ordinal);
         Assert.Equal(first, File.ReadAllBytes(project.PathOf(Output)));
+    }
+
+    [Fact]
+    public void A_plugin_of_the_solution_is_built_first_and_its_steps_run_again_when_its_code_changes()
+    {
+        using var project = NewProject();
+        project.Write("app/tiny.buildml.yaml", Recipe.Replace("use: prune.magnitude\n    with: { sparsity: 0.75 }", "use: mine.mark", StringComparison.Ordinal));
+        project.Write("plugin/Mark.cs", PluginCode("one"));
+        project.WriteProject("plugin/plugin.csproj", "<EnableDynamicLoading>true</EnableDynamicLoading>", $"""
+            <Reference Include="{Contract("Build.ML.Abstractions")}" Private="false" />
+            <Reference Include="{Contract("Build.ML.Graph")}" Private="false" />
+            """, referencePackage: false);
+        project.WriteProject("app/app.csproj", items: """
+            <ProjectReference Include="../plugin/plugin.csproj" OutputItemType="BuildMLPlugin" ReferenceOutputAssembly="false" />
+            """);
+        project.Build().Did(ran: All, skipped: "");
+        project.Rebuild().Did(ran: "", skipped: All);
+
+        project.Write("plugin/Mark.cs", PluginCode("two"));
+        project.Rebuild().Did(ran: "most out", skipped: "model half");
+
+        static string Contract(string name) => Repository.PathOf("src", name, "bin", Repository.Configuration, "net10.0", name + ".dll");
+
+        static string PluginCode(string mark) => $$"""
+            using Build.ML.Abstractions;
+            using Build.ML.Abstractions.Techniques;
+            using Build.ML.Graph;
+
+            [Technique("mine.mark")]
+            public sealed class Mark : Technique<NoOptions>
+            {
+                public override StepResult Apply(Model model, NoOptions options, StepContext context)
+                {
+                    model.ProducerName = "{{mark}}";
+                    return new StepResult(model);
+                }
+            }
+            """;
     }
 
     Scenario NewProject()

@@ -47,7 +47,8 @@ public static class ItemFiles
     /// <summary>Deletes everything that an item has left below the work folder, and the folders that this leaves empty.</summary>
     public static void Delete(PlannedItem item, string workPath)
     {
-        foreach (var path in new[] { item.StampFile, item.KeyFile, item.ContentFile, item.Directory }.Where(p => IsBelow(p, workPath)))
+        var lockFile = item.Directory + ".lock"; // the engine's, held while the item runs
+        foreach (var path in new[] { item.StampFile, item.KeyFile, item.ContentFile, lockFile, item.Directory }.Where(p => IsBelow(p, workPath)))
             DeleteEntry(path);
         for (var folder = Path.GetDirectoryName(item.StampFile);
              folder is not null && IsBelow(folder, workPath) && Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any();

@@ -52,9 +52,9 @@ public sealed class PlanRecipes : WorkerTask, IIncrementalTask
     [Output]
     public int ItemCount { get; private set; }
 
-    /// <summary>The folders that recipes' outputs are placed into, one a recipe.</summary>
+    /// <summary>The files that recipes place as their outputs, with the metadata <c>Folder</c>, which their names are relative to.</summary>
     [Output]
-    public ITaskItem[] OutputFolders { get; private set; } = [];
+    public ITaskItem[] OutputFiles { get; private set; } = [];
 
     /// <inheritdoc/>
     public override bool Execute()
@@ -65,7 +65,7 @@ public sealed class PlanRecipes : WorkerTask, IIncrementalTask
             return false;
         StepProjectPath = Path.Combine(WorkPath, StepProject.FileName);
         ItemCount = plan.Items.Count;
-        OutputFolders = [.. plan.Items.Where(i => i.IsOutput).Select(i => new TaskItem(i.Directory))];
+        OutputFiles = [.. plan.Items.Where(i => i.IsOutput).SelectMany(i => i.Files, OutputFile)];
         return true;
     }
 
@@ -135,6 +135,13 @@ public sealed class PlanRecipes : WorkerTask, IIncrementalTask
 
     /// <summary>The key under which a build keeps the plan of a work folder.</summary>
     internal static string KeyOf(string workPath) => "Build.ML.Plan|" + workPath;
+
+    static TaskItem OutputFile(PlannedItem item, string path)
+    {
+        var file = new TaskItem(path);
+        file.SetMetadata("Folder", item.Directory);
+        return file;
+    }
 
     static string[] FullPaths(ITaskItem[] items) =>
         [.. items.Select(i => i.GetMetadata("FullPath")).Distinct(StringComparer.Ordinal).OrderBy(p => p, StringComparer.Ordinal)];
