@@ -36,6 +36,19 @@ public sealed class BuiltInPluginTests
         Assert.All(Definitions["metric"]!["anyOf"]![0]!["anyOf"]!.AsArray(), n => Assert.NotNull(n!["description"]));
     }
 
+    [Fact]
+    public void Every_example_recipe_suits_the_build_and_the_schema()
+    {
+        var folders = Directory.GetDirectories(Repository.PathOf("examples")).Where(f => Directory.GetFiles(f, "*.csproj").Length > 0);
+        var byFolder = folders.Select(f => Directory.GetFiles(f, "*" + RecipeFile.Extension, SearchOption.AllDirectories)).ToArray();
+        var recipes = byFolder.SelectMany(f => f).ToArray();
+
+        Assert.All(byFolder, Assert.NotEmpty);
+        Assert.All(recipes, r => Assert.NotEmpty(RecipeFile.Parse(r, null, Plugins.Catalogs).Steps));
+        var schema = new SchemaValidator(RecipeSchema.Build(Plugins.Catalogs));
+        Assert.All(recipes, r => Assert.Empty(schema.Validate(SchemaTests.Json(File.ReadAllText(r)))));
+    }
+
     static JsonNode OptionsOf(string name) =>
         Case(Definitions["step"]!, "use", name)?["properties"]!["with"]!["properties"]
         ?? Case(Definitions["data"]!, "reader", name)?["properties"]

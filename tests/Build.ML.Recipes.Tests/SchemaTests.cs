@@ -81,17 +81,22 @@ public sealed class SchemaTests
         Schema["$defs"]!["step"]!["allOf"]!.AsArray().Single(c => (string?)c!["if"]!["properties"]!["use"]!["const"] == "prune.channels")!
             ["then"]!["properties"]!["with"]!["properties"]![option]!;
 
-    /// <summary>YAML as an editor sees it: plain scalars typed by the core schema.</summary>
-    static JsonNode? Json(string yaml)
+    /// <summary>YAML as an editor sees it: aliases and merge keys resolved, plain scalars typed by the core schema.</summary>
+    internal static JsonNode? Json(string yaml)
     {
         var stream = new YamlStream();
         stream.Load(new StringReader(yaml));
         return Json(stream.Documents[0].RootNode);
     }
 
+    static IEnumerable<KeyValuePair<string, YamlNode>> Merged(YamlMappingNode map) => map.Children
+        .OrderBy(c => (string?)c.Key == "<<") // a merged key gives way to the mapping's own
+        .SelectMany(c => (string?)c.Key == "<<" ? Merged((YamlMappingNode)c.Value) : [KeyValuePair.Create(((YamlScalarNode)c.Key).Value!, c.Value)])
+        .DistinctBy(c => c.Key);
+
     static JsonNode? Json(YamlNode node) => node switch
     {
-        YamlMappingNode map => new JsonObject(map.Children.Select(c => KeyValuePair.Create(((YamlScalarNode)c.Key).Value!, Json(c.Value)))),
+        YamlMappingNode map => new JsonObject(Merged(map).Select(c => KeyValuePair.Create(c.Key, Json(c.Value)))),
         YamlSequenceNode list => new JsonArray([.. list.Children.Select(Json)]),
         YamlScalarNode { Style: ScalarStyle.Plain } plain => plain.Value switch
         {
