@@ -4,6 +4,7 @@ using Build.ML.Caching.Stores;
 using Build.ML.Engine.Planning;
 using Build.ML.Engine.Running;
 using Build.ML.Engine.Sources;
+using Build.ML.Graph.Diagnostics;
 
 namespace Build.ML.Engine;
 
@@ -31,49 +32,45 @@ public sealed class BuildEngine : IDisposable
         _services = new(() => load(Options));
         _hashes = new(() => new FileHashCache(Path.Combine(Options.WorkPath, ".hashes"), Options.TimeProvider));
         _temporary = new(() => new TemporaryArea(Path.Combine(Options.WorkPath, ".tmp")));
-        _runner = new(() => new ItemRunner(_services.Value, Options.TimeProvider, _hashes.Value, _temporary.Value,
-            new FileStore(_services.Value.Store, _hashes.Value, Path.Combine(Options.WorkPath, ".files"), _temporary.Value), new CoreBudget(Options.Cores)));
+        _runner = new(() => FileErrors.Guard(Options.WorkPath, () => new ItemRunner(_services.Value, Options.TimeProvider, _hashes.Value, _temporary.Value,
+            new FileStore(_services.Value.Store, _hashes.Value, Path.Combine(Options.WorkPath, ".files"), _temporary.Value), new CoreBudget(Options.Cores))));
     }
 
     /// <summary>What the engine was made with, paths made full.</summary>
     public EngineOptions Options { get; }
 
     /// <summary>What recipes can name.</summary>
-    /// <exception cref="Graph.Diagnostics.DiagnosticException">Every violation in the plugins.</exception>
+    /// <exception cref="DiagnosticException">Every violation in the plugins.</exception>
     public CatalogSet Catalogs => _services.Value.Catalogs;
 
     /// <summary>The cache.</summary>
-    /// <exception cref="Graph.Diagnostics.DiagnosticException">It cannot be opened, or plugins cannot be loaded.</exception>
+    /// <exception cref="DiagnosticException">It cannot be opened, or plugins cannot be loaded.</exception>
     public IArtifactStore Store => _services.Value.Store;
 
     /// <summary>Opens the cache that options name, without loading anything else.</summary>
-    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML5004, BML4002: it cannot be opened.</exception>
+    /// <exception cref="DiagnosticException">BML5004, BML4002: it cannot be opened.</exception>
     public static IArtifactStore OpenStore(EngineOptions options) => EngineServices.OpenStore(options);
 
     /// <summary>Reads recipes and works out what has to be done. Runs nothing and writes nothing.</summary>
     /// <param name="recipeFiles">Full paths.</param>
     /// <param name="cancellation">Stops planning.</param>
-    /// <exception cref="Graph.Diagnostics.DiagnosticException">Every violation in the recipes and plugins.</exception>
+    /// <exception cref="DiagnosticException">Every violation in the recipes and plugins.</exception>
     public Plan Plan(IReadOnlyList<string> recipeFiles, CancellationToken cancellation = default) =>
-        new Planner(_services.Value, Options, _hashes.Value).Plan(recipeFiles, cancellation);
+        FileErrors.Guard(Options.WorkPath, () => new Planner(_services.Value, Options, _hashes.Value).Plan(recipeFiles, cancellation));
 
     /// <summary>
     /// Writes the key files of a plan (only those that changed) and deletes stamps that do not fit: of another key, of other contents of what the
     /// item needs, or whose result is gone or was altered. MSBuild's timestamps then tell the truth. <see cref="RunAll"/> does this itself.
     /// </summary>
+    /// <exception cref="DiagnosticException">BML5003: the work folder cannot be written to.</exception>
     public void WriteKeys(Plan plan)
     {
         foreach (var item in plan.Items)
         {
-            DurableFile.WriteIfChanged(item.KeyFile, item.Key + "\n");
-            if (File.Exists(item.StampFile) && !(ItemStamps.Fits(item, plan)
-                && ItemRecord.Read(item.Directory) is { } record && record.IsIntact(item.Directory, _hashes.Value, CancellationToken.None)))
-            {
-                File.Delete(item.StampFile);
-            }
+            FileErrors.Guard(item.KeyFile, () => WriteKey(plan, item));
         }
 
-        _hashes.Value.Save();
+        _hashes.Value.TrySave();
     }
 
     /// <summary>Does one item whose needs are done: nothing when it is up to date, else from the cache, else runs it.</summary>
@@ -104,7 +101,7 @@ public sealed class BuildEngine : IDisposable
             Count(item);
         }
 
-        _hashes.Value.Save();
+        _hashes.Value.TrySave();
         return outcome;
     }
 
@@ -138,10 +135,38 @@ public sealed class BuildEngine : IDisposable
 
         if (_ran > 0)
         {
-            _services.Value.Store.Collect(Options.CacheLimit);
+            Collect();
         }
 
         _services.Value.Store.Dispose();
+    }
+
+    private void Collect()
+    {
+        try
+        {
+            Store.Collect(Options.CacheLimit);
+        }
+        catch (DiagnosticException e)
+        {
+            // Disposal throws nothing; the next build tries again.
+            foreach (var diagnostic in e.Diagnostics)
+            {
+                Options.Report(diagnostic with { Severity = Severity.Warning });
+            }
+        }
+    }
+
+    private bool WriteKey(Plan plan, WorkItem item)
+    {
+        var written = DurableFile.WriteIfChanged(item.KeyFile, item.Key + "\n");
+        if (File.Exists(item.StampFile) && !(ItemStamps.Fits(item, plan)
+            && ItemRecord.Read(item.Directory) is { } record && record.IsIntact(item.Directory, _hashes.Value, CancellationToken.None)))
+        {
+            File.Delete(item.StampFile);
+        }
+
+        return written;
     }
 
     private void Count(ItemOutcome outcome)

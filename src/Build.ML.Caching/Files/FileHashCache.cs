@@ -80,18 +80,23 @@ public sealed class FileHashCache : IDisposable
         _changed = false;
     }
 
-    /// <summary>Saves; a record that cannot be written is let go, since it saves time only.</summary>
-    public void Dispose()
+    /// <summary>Saves where that is possible: the record only saves time, so that nothing depends on it.</summary>
+    /// <returns>Whether the record is on disk now.</returns>
+    public bool TrySave()
     {
         try
         {
             Save();
+            return true;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            _records.Clear();
+            return false;
         }
     }
+
+    /// <summary>Saves where that is possible.</summary>
+    public void Dispose() => TrySave();
 
     private static bool IsSafe(Record record) =>
         Math.Max(record.Identity.ModifiedTicks, record.Identity.ChangedTicks) + Grain < record.HashedTicks;

@@ -40,8 +40,7 @@ internal sealed class ItemRunner(EngineServices services, TimeProvider time, Fil
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            watch.Report(new Diagnostic("BML5003", $"A file could not be read or written: {e.Message} Check permissions and free space; the last good result is still in place.",
-                new(item.Directory)));
+            watch.Report(FileErrors.Of(e, item.Directory));
             return watch.End(ItemStatus.Failed);
         }
     }

@@ -58,13 +58,12 @@ internal sealed class FileStore(IArtifactStore store, FileHashCache hashes, stri
         var name = Path.GetFileName(target);
         var key = new FingerprintBuilder().Add("fetched file", sha256).Add("name", name).Build().Hash;
         var placed = Directory.CreateDirectory(temporary.NewName()).FullName;
+        var scratch = Directory.CreateDirectory(temporary.NewName()).FullName;
         try
         {
             if (store.TryGet(key, placed, cancellation) is null)
             {
-                var scratch = Directory.CreateDirectory(temporary.NewName()).FullName;
                 source.Fetch(reference, Path.Combine(placed, name), scratch, location, cancellation);
-                ReadOnlyFile.DeleteFolder(scratch);
                 var actual = FileHash.Of(Path.Combine(placed, name), cancellation);
                 if (actual != sha256)
                 {
@@ -82,6 +81,7 @@ internal sealed class FileStore(IArtifactStore store, FileHashCache hashes, stri
         finally
         {
             ReadOnlyFile.DeleteFolder(placed);
+            ReadOnlyFile.DeleteFolder(scratch);
         }
     }
 }
