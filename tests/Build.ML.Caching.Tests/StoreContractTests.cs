@@ -144,6 +144,22 @@ public sealed class StoreContractTests : IDisposable
     }
 
     [Theory, MemberData(nameof(Stores))]
+    public void A_store_whose_folder_was_deleted_meanwhile_goes_on(string name)
+    {
+        var path = NewFolder();
+        var sample = new SampleArtifact(5);
+        using var store = Open(name, path);
+        store.Put(sample.Fingerprint, Written(sample), sample.Files, NoFacts);
+        Directory.Delete(path, recursive: true);
+        Assert.Null(store.TryGet(sample.Fingerprint, NewFolder()));
+        store.Put(sample.Fingerprint, Written(sample), sample.Files, NoFacts);
+        var target = NewFolder();
+        Assert.NotNull(store.TryGet(sample.Fingerprint, target));
+        sample.Check(target);
+        Directory.Delete(path, recursive: true); // and so does its disposal
+    }
+
+    [Theory, MemberData(nameof(Stores))]
     public void Collecting_keeps_the_most_recently_used_within_the_limit(string name)
     {
         var clock = new StepClock();

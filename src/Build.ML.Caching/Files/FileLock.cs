@@ -24,6 +24,11 @@ public sealed class FileLock(string file)
             {
                 return new FileStream(file, FileMode.OpenOrCreate, access, share, bufferSize: 1);
             }
+            catch (DirectoryNotFoundException)
+            {
+                // Somebody cleaned up meanwhile.
+                Directory.CreateDirectory(Path.GetDirectoryName(file)!);
+            }
             catch (IOException e) when (IsHeld(e))
             {
                 cancellation.WaitHandle.WaitOne(Pause);

@@ -27,7 +27,7 @@ public sealed class TemporaryArea : IDisposable
     public string Folder { get; }
 
     /// <summary>Full path for a new file or folder, which is not created.</summary>
-    public string NewName() => Path.Combine(Folder, Path.GetRandomFileName());
+    public string NewName() => Path.Combine(Directory.CreateDirectory(Folder).FullName, Path.GetRandomFileName());
 
     /// <summary>Deletes the folder with all it holds.</summary>
     public void Dispose()
@@ -35,7 +35,10 @@ public sealed class TemporaryArea : IDisposable
         ReadOnlyFile.DeleteFolder(Folder);
         var name = _lock.Name;
         _lock.Dispose();
-        File.Delete(name);
+        if (File.Exists(name)) // unless somebody cleaned up meanwhile
+        {
+            File.Delete(name);
+        }
     }
 
     private static FileStream Create(string root)
