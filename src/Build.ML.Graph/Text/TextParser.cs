@@ -11,7 +11,7 @@ sealed class TextParser(TextLexer lexer)
 
     public Model ParseModel()
     {
-        var header = lexer.Is("<") ? Header() : new();
+        var header = lexer.Is("<") ? TextHeader.Read(lexer, _literals) : new TextHeader();
         var name = lexer.ExpectName("the graph's name");
         var model = new Model(new OnnxGraph(name), 0)
         {
@@ -32,63 +32,9 @@ sealed class TextParser(TextLexer lexer)
         return model;
     }
 
-    private HeaderFields Header()
-    {
-        var header = new HeaderFields();
-        lexer.Expect("<");
-        while (!lexer.TryTake(">"))
-        {
-            var key = lexer.Current;
-            lexer.ExpectName("a key such as ir_version");
-            lexer.Expect(":");
-            switch (key.Text)
-            {
-                case "ir_version":
-                    header.IrVersion = _literals.Integer();
-                    break;
-                case "producer_name":
-                    header.Producer = lexer.ExpectName("a name");
-                    break;
-                case "domain":
-                    header.Domain = lexer.ExpectName("a domain");
-                    break;
-                case "opset_import":
-                    header.Sets = Sets();
-                    break;
-                default:
-                    throw lexer.Error($"'{key.Text}' is no key here; known: ir_version, opset_import, producer_name, domain.", key);
-            }
-
-            if (!lexer.Is(">"))
-            {
-                lexer.Expect(",");
-            }
-        }
-
-        return header;
-    }
-
-    private List<KeyValuePair<string, long>> Sets()
-    {
-        var sets = new List<KeyValuePair<string, long>>();
-        lexer.Expect("[");
-        while (!lexer.TryTake("]"))
-        {
-            var domain = lexer.ExpectName("a domain");
-            lexer.Expect(":");
-            sets.Add(new(domain, _literals.Integer()));
-            if (!lexer.Is("]"))
-            {
-                lexer.Expect(",");
-            }
-        }
-
-        return sets;
-    }
-
     private Function Function()
     {
-        var header = Header();
+        var header = TextHeader.Read(lexer, _literals);
         var function = new Function(header.Domain, lexer.ExpectName("the function's name"));
         foreach (var (domain, version) in header.Sets ?? [])
         {
@@ -328,16 +274,5 @@ sealed class TextParser(TextLexer lexer)
         {
             throw lexer.Error($"'{name}' is made twice.", at);
         }
-    }
-
-    private sealed record HeaderFields
-    {
-        public long? IrVersion { get; set; }
-
-        public string Producer { get; set; } = "";
-
-        public string Domain { get; set; } = "";
-
-        public List<KeyValuePair<string, long>>? Sets { get; set; }
     }
 }
