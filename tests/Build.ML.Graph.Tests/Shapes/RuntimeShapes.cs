@@ -41,6 +41,8 @@ public sealed class RuntimeShapes
         { "float[2,3,8] x, float[2,3,8] s, float[8] g", "com.microsoft.SkipSimplifiedLayerNormalization(x, s, g)" },
         { "float[2,5,12] x, float[12,24] w, float[24] b", "com.microsoft.Attention<num_heads = 2>(x, w, b)" },
         { "float[2,5,16] q, float[2,6,16] k, float[2,6,24] v", "com.microsoft.MultiHeadAttention<num_heads = 2>(q, k, v)" },
+        { "float[1,3,32] q, float[1,3,16] k, float[1,3,16] v, int32[1] n = {2}, int32[1] t = {3}",
+            "com.microsoft.GroupQueryAttention<num_heads = 4, kv_num_heads = 2>(q, k, v, , , n, t)" },
         { "uint8[2,3] a, uint8[3,5] b", "MatMulInteger(a, b)" },
         { "float[2,3] a, int8[3,5] b, float[1] s, int8[1] z", "com.microsoft.DynamicQuantizeMatMul(a, b, s, z)" },
         { "uint8[2,3] a, int8[3,5] b, float[1] s, float[1] t", "com.microsoft.MatMulIntegerToFloat(a, b, s, t)" },
@@ -87,7 +89,7 @@ public sealed class RuntimeShapes
         "com.microsoft.BiasSoftmax", "com.microsoft.BiasSplitGelu", "com.microsoft.BitmaskDropout", "com.microsoft.Conv",
         "com.microsoft.DequantizeLinear", "com.microsoft.DynamicQuantizeLSTM", "com.microsoft.FusedConv", "com.microsoft.FusedGemm",
         "com.microsoft.GatherND", "com.microsoft.GemmFloat8", "com.microsoft.GridSample", "com.microsoft.GroupNorm",
-        "com.microsoft.GroupQueryAttention", "com.microsoft.Inverse", "com.microsoft.Irfft", "com.microsoft.IsAllFinite",
+        "com.microsoft.Inverse", "com.microsoft.Irfft", "com.microsoft.IsAllFinite",
         "com.microsoft.LayerNormalization", "com.microsoft.MatMulBnb4", "com.microsoft.MatMulFpQ4", "com.microsoft.MatMulInteger16",
         "com.microsoft.PackedMultiHeadAttention", "com.microsoft.QAttention", "com.microsoft.QGemm",
         "com.microsoft.QLinearAveragePool", "com.microsoft.QLinearConcat", "com.microsoft.QLinearConv",
@@ -117,12 +119,13 @@ public sealed class RuntimeShapes
         Assert.True(Untested.SequenceEqual(untried), "\"" + string.Join("\", \"", untried) + "\"");
     }
 
-    /// <summary>Types with a value are initializers; the others inputs. Split has three outputs, EmbedLayerNormalization two.</summary>
+    /// <summary>Types with a value are initializers; the others inputs. Split and GroupQueryAttention have three outputs, EmbedLayerNormalization two.</summary>
     private static Model Build(string inputs, string node)
     {
         var declarations = System.Text.RegularExpressions.Regex.Matches(inputs, @"\w+\[[^\]]*\] \w+( = \{[^}]*\})?").Select(m => m.Value).ToArray();
         var names = node.StartsWith("Split", StringComparison.Ordinal) ? "y, z, a"
-            : node.Contains("EmbedLayer", StringComparison.Ordinal) ? "y, mask" : "y";
+            : node.Contains("EmbedLayer", StringComparison.Ordinal) ? "y, mask"
+            : node.Contains("GroupQuery", StringComparison.Ordinal) ? "y, keys, values" : "y";
         var initializers = string.Join(", ", declarations.Where(d => d.Contains('=')));
         return ModelText.Parse(
             $"<ir_version: 10, opset_import: [\"\": 23, \"com.microsoft\": 1]> m ({string.Join(", ", declarations.Where(d => !d.Contains('=')))}) => ({names})"

@@ -93,9 +93,13 @@ sealed class AttentionShapes : ShapeRuleTable
         var packed = !c.HasInput(1);
         c.Set(0, c.ElementOf(0), q is not { Rank: 3 } ? null
             : packed ? q.With(2, ((SymbolicInteger)q[2] / checked(heads + 2 * kvHeads) * heads).ToDimension()) : q);
+        // Present keys and values: [batch, kv heads, total, head], in place of the past ones where these are given.
+        var head = q is { Rank: 3 } ? (SymbolicInteger)q[2] / (packed ? checked(heads + 2 * kvHeads) : heads) : SymbolicInteger.Unknown;
         for (var i = 1; i < 3; i++)
         {
-            c.Set(i, c.ElementOf(0), c.ShapeOf(i + 2) is { Rank: 4 } past ? past.With(2, Dimension.Unknown) : null);
+            var total = c.HasInput(i + 2) ? Dimension.Unknown : c.ScalarOf(6).ToDimension();
+            c.Set(i, c.ElementOf(0), c.ShapeOf(i + 2) is { Rank: 4 } past ? past.With(2, Dimension.Unknown)
+                : q is { Rank: 3 } ? new Shape(q[0], kvHeads, total, head.ToDimension()) : null);
         }
     }
 }
