@@ -1,0 +1,66 @@
+using Build.ML.Abstractions.Inference;
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Benchmarks.Frame;
+using Build.ML.Graph;
+using Build.ML.Quantization.Dynamic;
+
+namespace Build.ML.Benchmarks;
+
+/// <summary>Quantizing the weights of a large model, from file to file, against copying its file.</summary>
+[Benchmark("dynamic-io")]
+public sealed class DynamicIo : IBenchmark
+{
+    /// <inheritdoc/>
+    public string Summary => "quantize.dynamic of a 1 GB model over cp: at most 3; peak memory under 300 MB";
+
+    /// <inheritdoc/>
+    public Outcome Run(BenchmarkContext context)
+    {
+        var model = Path.Combine(context.Folder, "model.onnx");
+        var target = Path.Combine(context.Folder, "target.onnx");
+        LargeModel.Write(model, context.Option("bytes", 1L << 30));
+        long peak = 0;
+        var sides = Interleaved.Run(
+            (int)context.Option("rounds", 7),
+            "s",
+            ("quantize.dynamic", () =>
+            {
+                File.Delete(target);
+                var child = context.RunChild(model, target);
+                peak = Math.Max(peak, child.PeakBytes);
+                return child.Seconds;
+            }),
+            (FileCopy.Name, () =>
+            {
+                File.Delete(target);
+                return Interleaved.Seconds(() => FileCopy.Run(model, target));
+            }));
+        return new Outcome(sides[0].Median / sides[1].Median, 3, $"x {FileCopy.Name}")
+        {
+            Details = sides,
+            Conditions = [new("peak memory", peak / 1e6, 300, "MB")],
+        };
+    }
+
+    /// <inheritdoc/>
+    public void RunChild(IReadOnlyList<string> arguments)
+    {
+        using var model = Model.Open(arguments[0]);
+        var context = new StepContext
+        {
+            StepId = "int8",
+            Data = _ => throw new NotSupportedException(),
+            Model = _ => throw new NotSupportedException(),
+            Inference = new NoInference(),
+            ScratchDirectory = Path.GetDirectoryName(arguments[1])!,
+        };
+        new DynamicQuantization().Apply(model, new DynamicQuantization.Options(), context).Model.Save(arguments[1]);
+    }
+
+    private sealed class NoInference : IInference
+    {
+        public string Runtime => "none";
+
+        public IInferenceSession Open(Model model, InferenceOptions? options = null) => throw new NotSupportedException();
+    }
+}
