@@ -11,6 +11,9 @@ internal sealed class EntropyCalibrator : Calibrator
     // Thresholds are tried this many bins apart: 1/256 to 1/128 of the range.
     private const int Stride = 16;
 
+    // What stands, in values, for a bin that is empty in Q but not in P.
+    private const double Trace = 1e-4;
+
     /// <inheritdoc/>
     public override ActivationRange Choose(ActivationHistogram seen, CalibrationTarget target)
     {
@@ -46,7 +49,7 @@ internal sealed class EntropyCalibrator : Calibrator
 
     /// <summary>
     /// KL(P‖Q) in nats: P the bins [from, to) with what lies outside added to the outermost; Q the same bins without it, in each level the mean over the bins
-    /// that are not empty. Infinite where Q denies what P has.
+    /// that are not empty, and a trace in an empty outermost bin, so that a few outliers cost little and many cost much.
     /// </summary>
     internal static double Divergence(ReadOnlySpan<long> bins, int from, int to, int levels)
     {
@@ -80,13 +83,8 @@ internal sealed class EntropyCalibrator : Calibrator
                     continue;
                 }
 
-                if (bins[i] == 0)
-                {
-                    return double.PositiveInfinity;
-                }
-
                 var p = count / all;
-                divergence += p * Math.Log(p / mean);
+                divergence += p * Math.Log(p / (bins[i] == 0 ? Trace / inside : mean));
             }
         }
 

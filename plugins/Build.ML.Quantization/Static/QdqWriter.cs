@@ -18,6 +18,9 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
     private readonly Dictionary<string, (Value Scale, Value ZeroPoint)> _parameters = [];
     private readonly Dictionary<Node, WeightScales> _scalesOf = [];
 
+    // Asked before any pair is in place, as pairs change who reads what.
+    private readonly Dictionary<Value, string> _sources = plan.Activations().ToDictionary(v => v, v => SourceOf(v, plan));
+
     /// <summary>Scales of the weights written, by node.</summary>
     public IReadOnlyDictionary<Node, WeightScales> Scales => _scalesOf;
 
@@ -32,7 +35,7 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
             }
         }
 
-        // The plan is asked before any pair is in place, as pairs change who reads what.
+        // Likewise.
         var pairs = plan.Activations().Select(v => (Value: v, Readers: v.Uses.Where(u => plan.ProducerOf(v) is not null || plan.TakesIntegers(u)).ToArray())).ToArray();
         foreach (var (value, readers) in pairs)
         {
@@ -44,7 +47,7 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
     {
         var weight = node.Node.Inputs[input]!;
         var bias = node.Form.Bias is { } index && !node.WeightOnly ? node.Node.Input(index) : null;
-        var inputScale = node.WeightOnly ? 0 : activations.Of(Source(node.Node.Inputs[node.Form.Activations[0]]!).Name).Scale;
+        var inputScale = node.WeightOnly ? 0 : activations.Of(_sources[node.Node.Inputs[node.Form.Activations[0]]!]).Scale;
         var (real, scales) = Dequantized(weight, node.Form.WeightAxis, node.Node, bias?.Constant, inputScale);
         node.Node.SetInput(input, real);
         _scalesOf.Add(node.Node, scales);
@@ -167,7 +170,7 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
 
     private (Value Scale, Value ZeroPoint) Parameters(Value value)
     {
-        var source = Source(value).Name;
+        var source = _sources[value];
         if (!_parameters.TryGetValue(source, out var constants))
         {
             var parameters = activations.Of(source);
@@ -181,14 +184,14 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
     }
 
     // What merely moves integers has the parameters of what it moves.
-    private Value Source(Value value)
+    private static string SourceOf(Value value, QdqPlan plan)
     {
         while (plan.ProducerOf(value) is { Form.Output: QdqOutput.SameAsInput } mover)
         {
             value = mover.Node.Inputs[0]!;
         }
 
-        return value;
+        return value.Name;
     }
 
     private static void RemoveIfUnused(Value constant)

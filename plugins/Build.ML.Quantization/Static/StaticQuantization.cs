@@ -79,9 +79,11 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         }
 
         var data = context.Data(options.Data);
-        var histograms = new ActivationCalibration(context).Observe(model, [.. plan.Activations().Select(v => v.Name)], data);
+        var rounded = plan.Activations().ToArray();
+        var histograms = new ActivationCalibration(context).Observe(model, [.. rounded.Select(v => v.Name)], data);
+        var telling = rounded.ToDictionary(v => v.Name, TellingRange.Of);
         var target = new CalibrationTarget(options.ActivationType, options.ActivationSymmetric, ReduceRange: false, options.Percentile);
-        var activations = new ActivationParameters(histograms, calibrator, target);
+        var activations = new ActivationParameters(histograms, calibrator, telling, target);
         var weights = new WeightQuantizer(new(options.WeightType, options.Granularity, options.ReduceRange), context.Threads);
         SensitivityResult? found = null;
         if (options.Sensitivity is { } sensitivity)

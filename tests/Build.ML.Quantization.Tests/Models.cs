@@ -1,0 +1,62 @@
+using Build.ML.Graph;
+using Build.ML.Graph.Ir;
+
+namespace Build.ML.Quantization.Tests;
+
+/// <summary>Small models with seeded weights.</summary>
+static class Models
+{
+    /// <summary>Two matrix products with a bias and a ReLU between: [n,48] → [n,24].</summary>
+    public static Model Perceptron(long opset = 17)
+    {
+        var model = new Model(new OnnxGraph("perceptron"), opset) { IrVersion = 8 };
+        var graph = model.Graph;
+        var x = graph.AddInput("x", new TensorType(DataType.Float, new Shape(new Dimension("n"), 48)));
+        var hidden = graph.Add("MatMul", [x, graph.AddInitializer("w1", Numbers.Tensor(1, 0.15, 48, 64))], "first");
+        hidden = graph.Add("Add", [hidden, graph.AddInitializer("b1", Numbers.Tensor(2, 0.1, 64))], "biased");
+        hidden = graph.Add("Relu", [hidden], "hidden");
+        var y = graph.Add(
+            "Gemm",
+            [hidden, graph.AddInitializer("w2", Numbers.Tensor(3, 0.15, 24, 64)), graph.AddInitializer("b2", Numbers.Tensor(4, 0.1, 24))],
+            "y",
+            [NodeAttribute.Int("transB", 1), NodeAttribute.Float("alpha", 0.5f), NodeAttribute.Float("beta", 2)]);
+        return Return(model, y, new Dimension("n"), 24);
+    }
+
+    /// <summary>A residual network of 3×3 convolutions with pooling, a hard swish and a classifier: [n,3,16,16] → [n,10].</summary>
+    public static Model Residual(long opset = 17)
+    {
+        var model = new Model(new OnnxGraph("residual"), opset) { IrVersion = 8 };
+        var graph = model.Graph;
+        var x = graph.AddInput("x", new TensorType(DataType.Float, new Shape(new Dimension("n"), 3, 16, 16)));
+        var stem = graph.Add("Relu", [Conv(graph, x, 10, 3, 16, "stem")], "stem_relu");
+        var inner = graph.Add("Relu", [Conv(graph, stem, 20, 16, 16, "inner")], "inner_relu");
+        var sum = graph.Add("Add", [stem, Conv(graph, inner, 30, 16, 16, "outer")], "sum");
+        var pooled = graph.Add("MaxPool", [sum], "pooled", [NodeAttribute.Ints("kernel_shape", 2, 2), NodeAttribute.Ints("strides", 2, 2)]);
+        var swish = Conv(graph, pooled, 40, 16, 32, "swish");
+        var gate = graph.Add("HardSigmoid", [swish], "gate", [NodeAttribute.Float("alpha", 1f / 6), NodeAttribute.Float("beta", 0.5f)]);
+        var last = Conv(graph, graph.Add("Mul", [swish, gate], "swished"), 50, 32, 32, "last");
+        var flat = graph.Add("Flatten", [graph.Add("GlobalAveragePool", [last], "average")], "flat");
+        var y = graph.Add(
+            "Gemm", [flat, graph.AddInitializer("fc", Numbers.Tensor(60, 0.2, 10, 32)), graph.AddInitializer("fc_bias", Numbers.Tensor(61, 0.1, 10))], "y",
+            [NodeAttribute.Int("transB", 1)]);
+        return Return(model, y, new Dimension("n"), 10);
+    }
+
+    private static Value Conv(OnnxGraph graph, Value x, int seed, long inputs, long outputs, string name) => graph.Add(
+        "Conv",
+        [
+            x,
+            graph.AddInitializer(name + "_w", Numbers.Tensor(seed, 1 / Math.Sqrt(inputs * 9), outputs, inputs, 3, 3)),
+            graph.AddInitializer(name + "_b", Numbers.Tensor(seed + 1, 0.1, outputs)),
+        ],
+        name,
+        [NodeAttribute.Ints("kernel_shape", 3, 3), NodeAttribute.Ints("pads", 1, 1, 1, 1)]);
+
+    private static Model Return(Model model, Value y, params Dimension[] dimensions)
+    {
+        y.Type = new TensorType(DataType.Float, new Shape(dimensions));
+        model.Graph.AddOutput(y);
+        return model;
+    }
+}
