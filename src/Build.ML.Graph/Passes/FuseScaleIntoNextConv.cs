@@ -9,7 +9,7 @@ namespace Build.ML.Graph.Passes;
 /// W·(x + c) + b = W·x + (ΣW·c + b). Before a Conv that pads, a·x + c becomes a·(x + c/a), so that at least the factor goes: zeros of the padding stay
 /// zeros under a factor, not under an offset. Networks with learnable scales behind activations (PP-LCNetV3) are full of them.
 /// </summary>
-[GraphPass("fuse-scale-into-next-conv")]
+[GraphPass("fuse-scale-into-next-conv", Order = 330)]
 public sealed class FuseScaleIntoNextConv : IGraphPass
 {
     /// <inheritdoc/>

@@ -52,6 +52,23 @@ public sealed class PassTests
     public void A_scale_or_offset_per_channel_folds_into_the_layer_before_it(string text, string left) => Check(new FuseScaleIntoLinear(), text, left);
 
     [Theory]
+    [InlineData("m (float[1,2,4,4] x) => (float[1,1,3,3] y) <float[1,2,2,2] w = {1, -2, 3, 4, 5, 6, 7, -8}, float[1] s = {0.5}, float[] t = {4}> { d = Mul(s, x) e = Add(d, t) y = Conv(e, w) }", "Conv")]
+    [InlineData("m (float[1,2,4,4] x) => (float[1,2,3,3] y) <float[2,1,2,2] w = {1, -2, 3, 4, 5, 6, 7, -8}, float[2] b = {1, 2}, float[2,1,1] s = {0.5, 3}, float[1,2,1,1] t = {4, 5}> { d = Add(x, t) e = Mul(d, s) y = Conv<group = 2>(e, w, b) }", "Conv")]
+    [InlineData("m (float[1,2,2,2] x) => (float[1,2,3,3] y) <float[2,1,2,2] w = {1, -2, 3, 4, 5, 6, 7, -8}, float[2,1,1] s = {0.5, 3}, float[] t = {4}> { d = Mul(x, s) e = Add(d, t) y = Conv<group = 2, pads = [1, 1, 1, 1]>(e, w) }", "Add Conv")] // zeros of the padding get no offset
+    public void A_scale_or_offset_folds_into_the_convolution_after_it(string text, string left) => Check(new FuseScaleIntoNextConv(), text, left);
+
+    [Theory]
+    [InlineData("m (float[1,2,2,2] x) => (y) <float[1,2,1,1] w = {1, 2}, float[2] s = {2, 3}> { c = Mul(x, s) y = Conv(c, w) }")] // per column
+    [InlineData("m (float[1,2,2,2] x) => (y, c) <float[1,2,1,1] w = {1, 2}, float[] s = {2}> { c = Mul(x, s) y = Conv(c, w) }")] // also returned
+    [InlineData("m (float[1,2,2,2] x) => (y) <float[1,2,1,1] w = {1, 2}, float[] t = {2}> { c = Add(x, t) y = Conv<pads = [0, 0, 1, 1]>(c, w) }")] // padded
+    public void What_is_no_scale_of_the_convolutions_input_stays(string text)
+    {
+        using var model = ModelText.Parse(text);
+        Assert.Equal(0, new FuseScaleIntoNextConv().Run(model));
+        Assert.Equal(ModelText.Parse(text).ToText(), model.ToText());
+    }
+
+    [Theory]
     [InlineData("m (float[2,3] x) => (y) <float[3,2] w = {1, 2, 3, 4, 5, 6}, float[2,1] s = {2, 3}> { c = MatMul(x, w) y = Mul(c, s) }")] // per row
     [InlineData("m (float[1,1,2,2] x) => (y) <float[2,1,1,1] w = {1, 2}, float[2] s = {2, 3}> { c = Conv(x, w) y = Mul(c, s) }")] // per column
     [InlineData("m (float[1,1,2,2] x) => (y) <float[2,1,1,1] w = {1, 2}, float[1,1,1,1,1] s = {2}> { c = Conv(x, w) y = Mul(c, s) }")] // adds a dimension
