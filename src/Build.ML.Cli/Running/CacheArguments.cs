@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Build.ML.Caching.Stores;
 using Build.ML.Engine;
 
 namespace Build.ML.Cli.Running;
@@ -13,4 +14,17 @@ internal sealed class CacheArguments
 
     /// <summary>Full path of the cache's folder.</summary>
     public string Path(Invocation invocation) => invocation.Get(_cache) is { } path ? invocation.Context.FullPath(path) : UserFolders.Cache;
+
+    /// <summary>An engine's options for this cache alone.</summary>
+    public EngineOptions Options(Invocation invocation) => new()
+    {
+        CachePath = Path(invocation),
+        WorkPath = invocation.Context.Folder,
+        TimeProvider = invocation.Context.TimeProvider,
+        Report = invocation.Report,
+    };
+
+    /// <summary>Opens the cache.</summary>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">It cannot be opened.</exception>
+    public IArtifactStore Open(Invocation invocation) => BuildEngine.OpenStore(Options(invocation));
 }
