@@ -1,9 +1,13 @@
+using System.Collections.Immutable;
 using Build.ML.Abstractions;
+using Build.ML.Abstractions.Techniques;
 using Build.ML.Caching.Files;
 using Build.ML.Caching.Stores;
+using Build.ML.Engine.Evaluation;
 using Build.ML.Engine.Planning;
 using Build.ML.Engine.Running;
 using Build.ML.Engine.Sources;
+using Build.ML.Engine.Work;
 using Build.ML.Graph.Diagnostics;
 
 namespace Build.ML.Engine;
@@ -17,6 +21,7 @@ public sealed class BuildEngine : IDisposable
     private readonly Lazy<EngineServices> _services;
     private readonly Lazy<FileHashCache> _hashes;
     private readonly Lazy<TemporaryArea> _temporary;
+    private readonly Lazy<FileStore> _files;
     private readonly Lazy<ItemRunner> _runner;
     private int _ran;
 
@@ -32,8 +37,9 @@ public sealed class BuildEngine : IDisposable
         _services = new(() => load(Options));
         _hashes = new(() => new FileHashCache(Path.Combine(Options.WorkPath, ".hashes"), Options.TimeProvider));
         _temporary = new(() => new TemporaryArea(Path.Combine(Options.WorkPath, ".tmp")));
-        _runner = new(() => FileErrors.Guard(Options.WorkPath, () => new ItemRunner(_services.Value, Options.TimeProvider, _hashes.Value, _temporary.Value,
-            new FileStore(_services.Value.Store, _hashes.Value, Path.Combine(Options.WorkPath, ".files"), _temporary.Value), new CoreBudget(Options.Cores))));
+        _files = new(() => new FileStore(_services.Value.Store, _hashes.Value, Path.Combine(Options.WorkPath, ".files"), _temporary.Value));
+        _runner = new(() => FileErrors.Guard(Options.WorkPath, () => new ItemRunner(
+            _services.Value, Options.TimeProvider, _hashes.Value, _temporary.Value, _files.Value, new CoreBudget(Options.Cores))));
     }
 
     /// <summary>What the engine was made with, paths made full.</summary>
@@ -113,6 +119,40 @@ public sealed class BuildEngine : IDisposable
     {
         var explainer = new Explainer(plan, _hashes.Value);
         return [.. plan.Items.Select(explainer.Explain)];
+    }
+
+    /// <summary>Takes the figures of a model file on the data of a recipe; keeps nothing.</summary>
+    /// <param name="evaluation">Which figures.</param>
+    /// <param name="progress">Receives progress.</param>
+    /// <param name="report">Receives warnings and facts.</param>
+    /// <param name="cancellation">Stops at once.</param>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">Everything wrong with the recipe, the model or the data; BML6005 to BML6008: with what is asked for.</exception>
+    public ImmutableArray<Measurement> Evaluate(
+        FileEvaluation evaluation, IProgress<StepProgress> progress, Action<Diagnostic> report, CancellationToken cancellation = default)
+    {
+        var plan = Plan([evaluation.RecipeFile], cancellation);
+        var scratch = Directory.CreateDirectory(_temporary.Value.NewName()).FullName;
+        try
+        {
+            return evaluation.Run(new ItemContext
+            {
+                Item = plan.Items[0],
+                Plan = plan,
+                Services = _services.Value,
+                Files = _files.Value,
+                Output = scratch,
+                Scratch = scratch,
+                Threads = Options.Cores,
+                Report = report,
+                Text = static _ => { },
+                Progress = progress,
+                Cancellation = cancellation,
+            });
+        }
+        finally
+        {
+            ReadOnlyFile.DeleteFolder(scratch);
+        }
     }
 
     /// <summary>Drops what the cache holds beyond its limit if anything was added, and deletes temporary files.</summary>

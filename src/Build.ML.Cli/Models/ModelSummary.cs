@@ -13,7 +13,7 @@ namespace Build.ML.Cli.Models;
 /// <param name="Outputs">Outputs.</param>
 /// <param name="Nodes">Number of nodes, those of subgraphs included.</param>
 /// <param name="Operators">How often each operator occurs, the most frequent first.</param>
-/// <param name="Parameters">Elements of all weights.</param>
+/// <param name="Parameters">Elements of all weights but int64, int32, bool and string ones, which are shapes, indices and the like; as the metric of that name counts.</param>
 /// <param name="Weights">Weights by element type, the most bytes first.</param>
 /// <param name="Largest">The ten largest weights.</param>
 /// <param name="Functions">Functions local to the model.</param>
@@ -43,7 +43,7 @@ internal sealed record ModelSummary(
             model.AllNodes.Count(),
             [.. model.AllNodes.CountBy(n => (n.Domain, n.OpType)).Select(c => new OperatorCount(c.Key.Domain, c.Key.OpType, c.Value))
                 .OrderByDescending(c => c.Count).ThenBy(c => c.Operator, StringComparer.Ordinal).ThenBy(c => c.Domain, StringComparer.Ordinal)],
-            weights.Sum(w => w.Tensor.Count),
+            weights.Where(w => w.Tensor.Type is not (DataType.Int64 or DataType.Int32 or DataType.Bool or DataType.String)).Sum(w => w.Tensor.Count),
             [.. weights.GroupBy(w => w.Tensor.Type)
                 .Select(g => new TypeCount(g.Key.OnnxName(), g.Count(), g.Sum(w => w.Tensor.Count), g.Sum(w => w.Tensor.ByteLength)))
                 .OrderByDescending(t => t.Bytes).ThenBy(t => t.Type, StringComparer.Ordinal)],

@@ -75,7 +75,7 @@ internal sealed class Planner(EngineServices services, EngineOptions options, Fi
 
             var report = new ReportWork(evaluate, [.. recipe.Steps.Select(s => s.Id)]);
             yield return items.Create(ReportWork.Name, WorkItemKind.Report, report, [.. evaluations, .. report.StepIds],
-                report.AddTo(definitions.Begin(), recipe), [ReportWork.TextFile, ReportWork.MarkdownFile]);
+                report.AddTo(definitions.Begin(), recipe), [ReportWork.TextFile, ReportWork.MarkdownFile, ReportWork.PageFile]);
         }
 
         if (!recipe.Outputs.IsEmpty)

@@ -21,4 +21,8 @@ internal sealed class EvaluationSet(IEnumerable<KeyValuePair<string, ImmutableAr
 
     /// <summary>The source model's figure to compare a model's with: the one taken in the same run where there is one, else the one of its own evaluation.</summary>
     public double? SourceFor(string model, string name) => Find(model, name)?.Value.SourceValue ?? Find(Recipe.SourceModel, name)?.Value.Value;
+
+    /// <summary>How a figure was measured: what the measurements of all models note, without repetition.</summary>
+    public IReadOnlyList<string> NotesOf(string name) =>
+        [.. Models.Select(m => Find(m, name)?.Value.Note).OfType<string>().Where(n => n.Length > 0).Distinct()];
 }

@@ -4,7 +4,7 @@ using Build.ML.Abstractions.Metrics;
 namespace Build.ML.Engine.Reporting;
 
 /// <summary>Figures for people: three or four digits and a unit.</summary>
-internal static class FigureFormat
+public static class FigureFormat
 {
     private static readonly CultureInfo Culture = CultureInfo.InvariantCulture;
 

@@ -1,12 +1,14 @@
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Recipes;
+using Build.ML.Recipes.Gates;
 
 namespace Build.ML.Engine.Reporting;
 
 /// <summary>A gate looked at.</summary>
+/// <param name="Result">Both sides; not a number where a metric was not measured.</param>
 /// <param name="Line">For the report.</param>
 /// <param name="Failure">Null where the gate holds.</param>
-internal sealed record GateCheck(string Line, Diagnostic? Failure)
+internal sealed record GateCheck(GateResult Result, string Line, Diagnostic? Failure)
 {
     /// <summary>
     /// Compares a gate's sides. <c>model.metric</c> beside a figure of a step is the source model's figure taken in the same run as the step's, where there is one:
@@ -28,10 +30,10 @@ internal sealed record GateCheck(string Line, Diagnostic? Failure)
             return value ?? double.NaN;
         });
         return missing.Count > 0
-            ? new($"{gate.Text}: not measured", new("BML6002",
+            ? new(result, $"{gate.Text}: not measured", new("BML6002",
                 $"Gate '{gate.Text}' names {string.Join(", ", missing)}, which 'evaluate:' does not measure; measured are {string.Join(", ", figures.Names)} "
                 + $"of {string.Join(", ", figures.Models)}.", gate.Location))
-            : result.Passed ? new($"{result}: holds", null)
-            : new($"{result}: FAILS", new("BML6001", $"Gate does not hold: {result}. Outputs stay as they were.", gate.Location));
+            : result.Passed ? new(result, $"{result}: holds", null)
+            : new(result, $"{result}: FAILS", new("BML6001", $"Gate does not hold: {result}. Outputs stay as they were.", gate.Location));
     }
 }

@@ -8,6 +8,15 @@ namespace Build.ML.Engine.Reporting;
 /// <summary>The table of a recipe: the source model, and each measured step beside it.</summary>
 internal sealed class RecipeReport(Recipe recipe, EvaluationSet figures, IReadOnlyDictionary<string, StepReport> steps)
 {
+    /// <summary>The recipe.</summary>
+    public Recipe Recipe => recipe;
+
+    /// <summary>What was measured.</summary>
+    public EvaluationSet Figures => figures;
+
+    /// <summary>What the techniques said, by step id.</summary>
+    public IReadOnlyDictionary<string, StepReport> Steps => steps;
+
     /// <summary>The gates, in the order of the recipe.</summary>
     public IReadOnlyList<GateCheck> Gates { get; } = [.. recipe.Gates.Select(g => GateCheck.Of(g, figures, recipe))];
 
@@ -99,7 +108,7 @@ internal sealed class RecipeReport(Recipe recipe, EvaluationSet figures, IReadOn
 
         foreach (var name in figures.Names)
         {
-            var notes = figures.Models.Select(m => figures.Find(m, name)?.Value.Note).OfType<string>().Where(n => n.Length > 0).Distinct().ToList();
+            var notes = figures.NotesOf(name);
             if (notes.Count > 0)
             {
                 yield return $"{name}: {string.Join("; ", notes)}";

@@ -49,9 +49,11 @@ internal sealed class ItemWatch(WorkItem item, IBuildObserver observer, TimeProv
     {
         lock (_lock)
         {
-            _diagnostics.Add(diagnostic);
+            // The log goes to the cache: no path of this machine in it.
             Line(diagnostic.ToString());
-            observer.Report(item, diagnostic);
+            var located = diagnostic with { Location = diagnostic.Location ?? item.Work.Location };
+            _diagnostics.Add(located);
+            observer.Report(item, located);
         }
     }
 

@@ -1,5 +1,6 @@
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Engine.Evaluation;
+using Build.ML.Graph.Diagnostics;
 using Build.ML.Recipes;
 
 namespace Build.ML.Engine.Work;
@@ -14,6 +15,8 @@ internal sealed record EvaluateWork(string Model, Recipes.Evaluation Evaluation)
     public string Name => NameFor(Model);
 
     public static string NameFor(string model) => model + ".evaluate";
+
+    public override SourceLocation? Location => Evaluation.Location;
 
     public override bool IsCached => true;
 

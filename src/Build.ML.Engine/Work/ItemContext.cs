@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Engine.Sources;
 using Build.ML.Graph;
@@ -38,8 +39,12 @@ internal sealed record ItemContext
     /// <summary>Another item of the recipe.</summary>
     public WorkItem Sibling(string name) => Plan[$"{Item.Recipe}/{name}"];
 
-    /// <summary>File of the source model or of a step's result.</summary>
-    public string ModelFile(string name) => name == Recipe.SourceModel
+    /// <summary>Full paths of models that are no result of the recipe, by the names they go by in this context. Default none.</summary>
+    public ImmutableDictionary<string, string> OtherModels { get; init; } = ImmutableDictionary<string, string>.Empty;
+
+    /// <summary>File of the source model, of a step's result, or of another model.</summary>
+    public string ModelFile(string name) => OtherModels.TryGetValue(name, out var file) ? file
+        : name == Recipe.SourceModel
         ? Files.Resolve(Recipe.Model.Reference.Path, Recipe.Model.Location, Cancellation)
         : Path.Combine(Sibling(name).Directory, StepWork.ModelFile);
 

@@ -1,10 +1,14 @@
 using Build.ML.Caching.Fingerprints;
+using Build.ML.Graph.Diagnostics;
 
 namespace Build.ML.Engine.Work;
 
 /// <summary>How a kind of item is done.</summary>
 internal abstract record ItemWork
 {
+    /// <summary>Where the recipe says so; null for what it does not say.</summary>
+    public virtual SourceLocation? Location => null;
+
     /// <summary>Whether results are kept in the cache; not worth it for what is quickly made again.</summary>
     public virtual bool IsCached => false;
 

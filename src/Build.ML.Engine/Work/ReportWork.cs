@@ -1,8 +1,11 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Build.ML.Caching.Files;
 using Build.ML.Caching.Fingerprints;
+using Build.ML.Caching.Stores;
 using Build.ML.Engine.Evaluation;
 using Build.ML.Engine.Reporting;
+using Build.ML.Engine.Running;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Recipes;
 
@@ -16,6 +19,7 @@ internal sealed record ReportWork(Recipes.Evaluation Evaluation, ImmutableArray<
     public const string Name = "report";
     public const string TextFile = "report.txt";
     public const string MarkdownFile = "report.md";
+    public const string PageFile = "report.html";
 
     public FingerprintBuilder AddTo(FingerprintBuilder builder, Recipe recipe)
     {
@@ -41,15 +45,34 @@ internal sealed record ReportWork(Recipes.Evaluation Evaluation, ImmutableArray<
         var report = new RecipeReport(context.Recipe, figures, context.Recipe.Steps.ToDictionary(s => s.Id, s => StepReport.Read(context.Sibling(s.Id).Directory)));
         File.WriteAllText(Path.Combine(context.Output, TextFile), report.ToText());
         File.WriteAllText(Path.Combine(context.Output, MarkdownFile), report.ToMarkdown());
+        var page = new ReportPage(report, context.Recipe.Steps.ToDictionary(s => s.Id, s => ModelsIn(context.Sibling(s.Id)))).Write();
+        File.WriteAllText(Path.Combine(context.Output, PageFile), page);
         Show(context, report.ToText());
         var failures = report.Gates.Where(g => g.Failure is not null).Select(g => g.Failure!).ToList();
         if (failures.Count > 0)
         {
+            // The last good report stays where it is; this one is for finding out why.
+            DurableFile.Write(FailedPage(context.Item), page);
+            context.Text($"page: {FailedPage(context.Item)}");
             throw new DiagnosticException(failures);
         }
+
+        File.Delete(FailedPage(context.Item));
+        ShowPage(context);
     }
 
-    public override void Replay(ItemContext context) => Show(context, File.ReadAllText(Path.Combine(context.Item.Directory, TextFile)));
+    public override void Replay(ItemContext context)
+    {
+        Show(context, File.ReadAllText(Path.Combine(context.Item.Directory, TextFile)));
+        ShowPage(context);
+    }
+
+    private static string FailedPage(WorkItem item) => item.Directory + ".failed.html";
+
+    private static IReadOnlyList<StoredFile> ModelsIn(WorkItem step) =>
+        [.. ItemRecord.Read(step.Directory)!.Files.Where(f => f.Name.StartsWith(StepWork.ModelFile, StringComparison.Ordinal))];
+
+    private static void ShowPage(ItemContext context) => context.Text($"page: {Path.Combine(context.Item.Directory, PageFile)}");
 
     private static void Show(ItemContext context, string text)
     {

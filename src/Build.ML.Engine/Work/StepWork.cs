@@ -3,6 +3,7 @@ using Build.ML.Abstractions.Techniques;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Engine.Data;
 using Build.ML.Engine.Running;
+using Build.ML.Graph.Diagnostics;
 using Build.ML.Recipes;
 using Build.ML.Recipes.Options;
 
@@ -13,6 +14,8 @@ internal sealed record StepWork(Step Step) : ItemWork
 {
     public const string ModelFile = "model.onnx";
     public const string ReportFile = "step.json";
+
+    public override SourceLocation? Location => Step.Location;
 
     public override bool IsCached => true;
 

@@ -9,17 +9,17 @@ namespace Build.ML.Recipes.Gates;
 /// <param name="Required">Value of the right side.</param>
 public sealed record GateResult(GateExpression Gate, bool Passed, double Actual, double Required)
 {
-    /// <summary>For a report or an error: <c>accuracy &gt;= model.accuracy - 0.01: actual 0.91, required &gt;= 0.93</c>.</summary>
-    public override string ToString()
+    /// <summary>How the sides must compare, as the recipe writes it: <c>&gt;=</c>.</summary>
+    public string Comparison => Gate.Comparison switch
     {
-        var comparison = Gate.Comparison switch
-        {
-            GateComparison.AtLeast => ">=",
-            GateComparison.AtMost => "<=",
-            GateComparison.Above => ">",
-            GateComparison.Below => "<",
-            _ => "==",
-        };
-        return string.Create(CultureInfo.InvariantCulture, $"{Gate.Text}: actual {Actual:G6}, required {comparison} {Required:G6}");
-    }
+        GateComparison.AtLeast => ">=",
+        GateComparison.AtMost => "<=",
+        GateComparison.Above => ">",
+        GateComparison.Below => "<",
+        _ => "==",
+    };
+
+    /// <summary>For a report or an error: <c>accuracy &gt;= model.accuracy - 0.01: actual 0.91, required &gt;= 0.93</c>.</summary>
+    public override string ToString() =>
+        string.Create(CultureInfo.InvariantCulture, $"{Gate.Text}: actual {Actual:G6}, required {Comparison} {Required:G6}");
 }
