@@ -2,6 +2,7 @@ using System.CommandLine;
 using Build.ML.Cli.Models;
 using Build.ML.Cli.Output;
 using Build.ML.Graph;
+using Build.ML.Graph.Text;
 using Spectre.Console;
 
 namespace Build.ML.Cli.Commands;
@@ -11,19 +12,33 @@ namespace Build.ML.Cli.Commands;
 public sealed class InspectCommand : ICliCommand
 {
     private readonly Argument<string> _model = new("model") { Description = "An ONNX file." };
+    private readonly Option<bool> _text = new("--text") { Description = "Print the graph itself, one node a line." };
 
     /// <inheritdoc/>
     public string Description => "Show a model's inputs, outputs, operators, weights, types and sizes.";
 
     /// <inheritdoc/>
-    public void Define(Command command) => command.Add(_model);
+    public void Define(Command command)
+    {
+        command.Add(_model);
+        command.Add(_text);
+    }
 
     /// <inheritdoc/>
     public int Run(Invocation invocation)
     {
         var file = invocation.GetPath(_model);
         using var model = Model.Open(file);
-        invocation.Show(ModelSummary.Of(model, file), Render);
+        if (invocation.Get(_text))
+        {
+            // Not through the console, which would break lines at the width of the terminal.
+            invocation.Show(new Listing(file, model.ToText(types: true)), (listing, _) => invocation.Context.Output.Write(listing.Text));
+        }
+        else
+        {
+            invocation.Show(ModelSummary.Of(model, file), Render);
+        }
+
         return ExitCodes.Success;
     }
 
@@ -67,4 +82,6 @@ public sealed class InspectCommand : ICliCommand
     private static string Domain(string domain) => domain.Length > 0 ? domain : "opset";
 
     private static string Shorten(string text) => text.Length <= 100 ? text.ReplaceLineEndings(" ") : text[..100].ReplaceLineEndings(" ") + " …";
+
+    private sealed record Listing(string File, string Text);
 }

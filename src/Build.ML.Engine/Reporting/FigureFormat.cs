@@ -11,10 +11,15 @@ public static class FigureFormat
     /// <summary>A figure with its unit.</summary>
     public static string Of(MetricValue value) => Of(value.Value, value.Unit);
 
-    /// <summary>How a figure compares with the source model's: a difference for shares and decibels, a ratio for the rest.</summary>
+    /// <summary>How a figure compares with the source model's: a difference for shares, a ratio for the rest; nothing for decibels, which are ratios to it already.</summary>
     public static string Compare(MetricValue value, double source)
     {
-        if (value.Unit is "ratio" or "dB")
+        if (value.Unit == "dB")
+        {
+            return "";
+        }
+
+        if (value.Unit == "ratio")
         {
             var difference = value.Value - source;
             return double.IsNaN(difference) ? "" : difference == 0 ? "(=)" : string.Create(Culture, $"({difference:+0.####;-0.####})");

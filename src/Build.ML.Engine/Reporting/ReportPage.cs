@@ -45,17 +45,24 @@ internal sealed class ReportPage(RecipeReport report, IReadOnlyDictionary<string
             : failed == 0 ? $"<span class=\"mark good\">{Count(report.Gates.Count, "gate")} held</span>"
             : $"<span class=\"mark bad\">{failed} of {Count(report.Gates.Count, "gate")} failed</span>";
         _page.Append($"<h1>{Escape(Recipe.Name)} {verdict}</h1>\n");
-        var chain = Recipe.Steps.Select(s => $"{Escape(s.Id)} <small>{Escape(s.Technique)}</small>").Prepend("model");
-        _page.Append($"<p class=\"chain\">{string.Join(" &rarr; ", chain)}</p>\n");
+        _page.Append($"<p class=\"chain\">{Recipe.SourceModel}");
+        var before = Recipe.SourceModel;
+        foreach (var step in Recipe.Steps)
+        {
+            _page.Append(step.From == before ? " &rarr; " : $"; {Escape(step.From)} &rarr; ").Append($"{Escape(step.Id)} <small>{Escape(step.Technique)}</small>");
+            before = step.Id;
+        }
+
+        _page.Append("</p>\n");
     }
 
     private void Measured()
     {
         var names = Figures.Names;
-        _page.Append("<h2>Measured</h2>\n<div class=\"wide\"><table>\n<thead><tr><th>model</th>");
+        _page.Append("<h2>Measured</h2>\n<div class=\"wide\"><table>\n<thead class=\"names\"><tr><th>model</th>");
         foreach (var name in names)
         {
-            _page.Append($"<th class=\"number\">{Escape(name)}</th>");
+            _page.Append($"<th class=\"number\">{Escape(name).Replace("_", "_<wbr>", StringComparison.Ordinal)}</th>");
         }
 
         _page.Append("</tr></thead>\n<tbody>\n");
@@ -92,9 +99,15 @@ internal sealed class ReportPage(RecipeReport report, IReadOnlyDictionary<string
             return text;
         }
 
+        var comparison = FigureFormat.Compare(value, source).Trim('(', ')');
+        if (comparison.Length == 0)
+        {
+            return text;
+        }
+
         var isBetter = value.Direction == Direction.HigherIsBetter ? value.Value > source : value.Value < source;
         var look = value.Value == source || double.IsNaN(value.Value) || double.IsNaN(source) ? "" : isBetter ? " class=\"good\"" : " class=\"bad\"";
-        return $"{text} <small{look}>{Escape(FigureFormat.Compare(value, source).Trim('(', ')'))}</small>";
+        return $"{text}<br><small{look}>{Escape(comparison)}</small>";
     }
 
     private void Gates()
@@ -202,7 +215,8 @@ internal sealed class ReportPage(RecipeReport report, IReadOnlyDictionary<string
         _page.Append("</ul>\n");
     }
 
-    private static string Number(double value) => value.ToString("G6", CultureInfo.InvariantCulture);
+    private static string Number(double value) =>
+        value.ToString(Math.Abs(value) is >= 1e5 and < 1e15 ? "N0" : "G6", CultureInfo.InvariantCulture);
 
     private static string Count(int count, string what) => count == 1 ? $"1 {what}" : string.Create(CultureInfo.InvariantCulture, $"{count} {what}s");
 }

@@ -26,6 +26,7 @@ internal static class ReportStyle
         th, td { text-align: left; padding: .35rem .75rem; border-bottom: 1px solid var(--line); white-space: nowrap; vertical-align: top; }
         td:last-child { white-space: normal; }
         thead th { color: var(--dim); font-weight: 600; font-size: .85rem; }
+        thead.names th { white-space: normal; vertical-align: bottom; }
         tbody th { font-weight: 600; }
         tbody tr:nth-child(even) { background: var(--stripe); }
         th.number, td.number { text-align: right; white-space: nowrap; }

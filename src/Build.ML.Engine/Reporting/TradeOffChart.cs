@@ -12,15 +12,15 @@ namespace Build.ML.Engine.Reporting;
 internal sealed record TradeOffChart(string Title, string Svg)
 {
     private const double Width = 760, Height = 340, Left = 76, Right = 24, Top = 20, Bottom = 48;
-    private const double Pad = 0.12; // share of the range left free above and below
     private const double LabelHeight = 16, LabelWidth = 150;
-    private const int Ticks = 5;
+    private const int MostTicks = 6;
 
     /// <summary>The chart; null where fewer than two models have both a size and a figure of quality.</summary>
     public static TradeOffChart? Of(EvaluationSet figures)
     {
         var values = figures.Names.Select(n => figures.Find(Recipe.SourceModel, n)?.Value).OfType<MetricValue>().ToList();
-        var size = values.Find(v => v is { Unit: "bytes", Direction: Direction.LowerIsBetter });
+        // Of several sizes the one that tells the models apart best: pruning moves only that of compressed files.
+        var size = values.Where(v => v is { Unit: "bytes", Direction: Direction.LowerIsBetter }).MaxBy(v => Spread(figures, v.Name));
         var quality = values.Find(v => v.Unit == "ratio") ?? values.Find(v => v.Unit == "dB" && double.IsFinite(v.Value));
         if (size is null || quality is null)
         {
@@ -36,19 +36,21 @@ internal sealed record TradeOffChart(string Title, string Svg)
 
     private static string Draw(List<Point> points, string xName, string yName)
     {
-        var right = points.Max(p => p.Size.Value) * (1 + Pad);
+        var (xs, right) = Ticks(0, points.Max(p => p.Size.Value));
         var (low, high) = (points.Min(p => p.Quality.Value), points.Max(p => p.Quality.Value));
-        var range = high > low ? high - low : Math.Max(Math.Abs(high), 1) * 0.1;
-        (low, high) = (low - (Pad * range), high + (Pad * range));
+        (var ys, high) = Ticks(low, high > low ? high : low + (Math.Max(Math.Abs(low), 1) * 0.1));
+        low = ys[0];
         var svg = new StringBuilder();
         svg.Append(Invariant($"<svg viewBox=\"0 0 {Width} {Height}\" role=\"img\" aria-label=\"{Escape(yName)} over {Escape(xName)}\">\n"));
-        for (var i = 0; i <= Ticks; i++)
+        foreach (var tick in ys)
         {
-            var share = (double)i / Ticks;
-            var (x, y) = (X(share * right), Y(low + (share * (high - low))));
-            svg.Append(Invariant($"<line class=\"grid\" x1=\"{Left}\" y1=\"{y:0.#}\" x2=\"{Width - Right}\" y2=\"{y:0.#}\"/>"))
-                .Append(Invariant($"<text class=\"tick\" x=\"{Left - 8}\" y=\"{y + 4:0.#}\" text-anchor=\"end\">{Escape(Text(points[0].Quality, low + (share * (high - low))))}</text>"))
-                .Append(Invariant($"<text class=\"tick\" x=\"{x:0.#}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{Escape(Text(points[0].Size, share * right))}</text>\n"));
+            svg.Append(Invariant($"<line class=\"grid\" x1=\"{Left}\" y1=\"{Y(tick):0.#}\" x2=\"{Width - Right}\" y2=\"{Y(tick):0.#}\"/>"))
+                .Append(Invariant($"<text class=\"tick\" x=\"{Left - 8}\" y=\"{Y(tick) + 4:0.#}\" text-anchor=\"end\">{Escape(Text(points[0].Quality, tick))}</text>\n"));
+        }
+
+        foreach (var tick in xs)
+        {
+            svg.Append(Invariant($"<text class=\"tick\" x=\"{X(tick):0.#}\" y=\"{Height - Bottom + 18}\" text-anchor=\"middle\">{Escape(Text(points[0].Size, tick))}</text>\n"));
         }
 
         svg.Append(Invariant($"<text class=\"axis\" x=\"{(Left + Width - Right) / 2}\" y=\"{Height - 8}\" text-anchor=\"middle\">{Escape(xName)}</text>\n"));
@@ -75,6 +77,28 @@ internal sealed record TradeOffChart(string Title, string Svg)
         double X(double value) => Left + (value / right * (Width - Left - Right));
 
         double Y(double value) => Height - Bottom - ((value - low) / (high - low) * (Height - Top - Bottom));
+    }
+
+    private static double Spread(EvaluationSet figures, string name)
+    {
+        var values = figures.Models.Select(m => figures.Find(m, name)?.Value.Value).OfType<double>().Where(v => v > 0).ToList();
+        return values.Count == 0 ? 0 : Math.Round(values.Max() / values.Min(), 2);
+    }
+
+    // Steps of 1, 2 or 5 times a power of ten; the first tick is not above, the last not below what is to be shown.
+    private static (List<double> Values, double Last) Ticks(double low, double high)
+    {
+        var rough = (high - low) / (MostTicks - 1);
+        var power = Math.Pow(10, Math.Floor(Math.Log10(rough)));
+        var step = power * (rough / power) switch { <= 1 => 1, <= 2 => 2, <= 5 => 5, _ => 10 };
+        var (first, last) = (Math.Floor((low / step) + 1e-9), Math.Ceiling((high / step) - 1e-9));
+        var values = new List<double>();
+        for (var i = first; i <= last; i++)
+        {
+            values.Add(Math.Round(i * step, 12));
+        }
+
+        return (values, values[^1]);
     }
 
     private static string Text(MetricValue like, double value) => FigureFormat.Of(like with { Value = value });
