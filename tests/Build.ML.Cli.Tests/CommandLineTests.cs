@@ -13,9 +13,9 @@ public sealed class CommandLineTests
         using var terminal = new Terminal();
         var answer = terminal.Run();
         Assert.Equal(ExitCodes.Success, answer.Code);
-        foreach (var row in Commands())
+        foreach (string row in Commands())
         {
-            Assert.Contains(((string)row.Single()!).Split(' ')[0], answer.Output);
+            Assert.Contains(row.Split(' ')[0], answer.Output);
         }
     }
 
