@@ -46,6 +46,7 @@ public static class CommandLine
             var parent = words[..^1].Aggregate<string, Command>(root, (at, word) => at.Subcommands.First(c => c.Name == word));
             var command = new Command(words[^1], implementation.Description);
             implementation.Define(command);
+            RejectUnknownOptions(command);
             if (!implementation.IsGroup)
             {
                 command.SetAction(arguments => execute(name, implementation, arguments));
@@ -55,6 +56,21 @@ public static class CommandLine
         }
 
         return root;
+    }
+
+    // An option that does not exist would be taken for a file. One whose name does start with a dash can be given as ./-name.
+    private static void RejectUnknownOptions(Command command)
+    {
+        foreach (var argument in command.Arguments)
+        {
+            argument.Validators.Add(result =>
+            {
+                foreach (var name in result.Tokens.Select(t => t.Value).Where(t => t.Length > 1 && t[0] == '-'))
+                {
+                    result.AddError($"There is no option '{name}'.{Suggestion.For(name, command.Options.Select(o => o.Name).Append(JsonName))}");
+                }
+            });
+        }
     }
 
     private static int Execute(string name, ICliCommand command, ParseResult arguments, CliContext context, CancellationToken cancellation)
