@@ -43,13 +43,15 @@ internal sealed class DurableFile : Stream
     public override void Write(ReadOnlySpan<byte> buffer)
     {
         RandomAccess.Write(_handle, buffer, _position);
-        _position += buffer.Length;
-        if (_position - _flushedAt >= FlushEvery && _flush.IsCompleted)
-        {
-            _flush.GetAwaiter().GetResult();
-            _flushedAt = _position;
-            _flush = Task.Run(() => RandomAccess.FlushToDisk(_handle));
-        }
+        Advance(buffer.Length);
+    }
+
+    /// <summary>Appends a part of another file without bringing it into this process; returns the bytes appended, 0 where that cannot be done.</summary>
+    public long TryAppend(SafeFileHandle source, long offset, long length)
+    {
+        var copied = Tensors.KernelCopy.TryCopy(source, offset, _handle, _position, length);
+        Advance(copied);
+        return copied;
     }
 
     public override void Write(byte[] buffer, int offset, int count) => Write(buffer.AsSpan(offset, count));
@@ -75,5 +77,16 @@ internal sealed class DurableFile : Stream
         }
 
         base.Dispose(disposing);
+    }
+
+    private void Advance(long written)
+    {
+        _position += written;
+        if (_position - _flushedAt >= FlushEvery && _flush.IsCompleted)
+        {
+            _flush.GetAwaiter().GetResult();
+            _flushedAt = _position;
+            _flush = Task.Run(() => RandomAccess.FlushToDisk(_handle));
+        }
     }
 }

@@ -34,10 +34,19 @@ internal sealed class FileContent(DataFile file, long offset, long length) : Ten
     public override void CopyTo(Stream destination, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(destination);
+        long done = 0;
+        for (var durable = destination as Onnx.DurableFile; durable is not null && done < length;)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var copied = durable.TryAppend(file.Handle, offset + done, length - done);
+            done += copied;
+            durable = copied > 0 ? durable : null; // the rest, and errors, by reading and writing
+        }
+
         var buffer = ArrayPool<byte>.Shared.Rent((int)Math.Min(Piece, length));
         try
         {
-            for (long done = 0; done < length;)
+            while (done < length)
             {
                 cancellation.ThrowIfCancellationRequested();
                 var piece = buffer.AsSpan(0, (int)Math.Min(buffer.Length, length - done));
