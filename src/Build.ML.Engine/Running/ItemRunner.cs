@@ -105,6 +105,7 @@ internal sealed class ItemRunner(EngineServices services, TimeProvider time, Fil
         var item = context.Item;
         using (var cores = budget.Take(Math.Max(1, budget.Cores / context.Plan.WidthAt(item)), item.Work.RunsAlone(services), context.Cancellation))
         {
+            watch.Restart();
             item.Work.Execute(context with { Threads = cores.Cores });
         }
 

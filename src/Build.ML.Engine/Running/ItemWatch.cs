@@ -13,7 +13,7 @@ internal sealed class ItemWatch(WorkItem item, IBuildObserver observer, TimeProv
     private const double LeastFraction = 0.02;
 
     private readonly Lock _lock = new();
-    private readonly long _start = time.GetTimestamp();
+    private long _start = time.GetTimestamp();
     private readonly ImmutableArray<Diagnostic>.Builder _diagnostics = ImmutableArray.CreateBuilder<Diagnostic>();
     private readonly StringBuilder _log = new();
     private string _phase = "";
@@ -30,6 +30,9 @@ internal sealed class ItemWatch(WorkItem item, IBuildObserver observer, TimeProv
             }
         }
     }
+
+    /// <summary>Counts the time from now: waiting for cores is no work.</summary>
+    public void Restart() => _start = time.GetTimestamp();
 
     public void Report(StepProgress value)
     {
