@@ -54,7 +54,8 @@ public sealed class ExecutionTests : IDisposable
         Assert.Matches(@"^scaled \(test\.scale\) +0\.3333 \(=\) +\d+ B \(\d\.\d\dx\) +[\d.]+ ms \(0\.\d\dx\)$", lines[2]);
         Assert.Contains("scaled: weights times 2", lines);
         Assert.Contains("test_time: counted", lines);
-        Assert.Contains(lines, l => System.Text.RegularExpressions.Regex.IsMatch(l, @"^gate test_size <= 2 \* model\.test_size: actual \d+, required <= \d+: holds$"));
+        Assert.Matches(@"^gate test_size <= 2 \* model\.test_size: actual \d+, required <= \d+: holds$", lines[^2]);
+        Assert.Equal($"page: {Path.Combine(_workspace.Work, "net", "report", "report.html")}", lines[^1]);
         Assert.StartsWith("| net | test_accuracy | test_size | test_time |\n|---|---:|---:|---:|\n| model (source) |",
             File.ReadAllText(Path.Combine(_workspace.Work, "net", "report", "report.md")));
     }

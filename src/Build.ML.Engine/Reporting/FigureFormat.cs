@@ -21,7 +21,7 @@ public static class FigureFormat
 
         if (value.Unit == "ratio")
         {
-            var difference = value.Value - source;
+            var difference = Math.Round(value.Value - source, 4);
             return double.IsNaN(difference) ? "" : difference == 0 ? "(=)" : string.Create(Culture, $"({difference:+0.####;-0.####})");
         }
 

@@ -106,7 +106,7 @@ internal sealed class ReportPage(RecipeReport report, IReadOnlyDictionary<string
         }
 
         var isBetter = value.Direction == Direction.HigherIsBetter ? value.Value > source : value.Value < source;
-        var look = value.Value == source || double.IsNaN(value.Value) || double.IsNaN(source) ? "" : isBetter ? " class=\"good\"" : " class=\"bad\"";
+        var look = comparison == "=" || value.Value == source || double.IsNaN(value.Value) || double.IsNaN(source) ? "" : isBetter ? " class=\"good\"" : " class=\"bad\"";
         return $"{text}<br><small{look}>{Escape(comparison)}</small>";
     }
 

@@ -14,13 +14,15 @@ internal sealed record TradeOffChart(string Title, string Svg)
     private const double Width = 760, Height = 340, Left = 76, Right = 24, Top = 20, Bottom = 48;
     private const double LabelHeight = 16, LabelWidth = 150;
     private const int MostTicks = 6;
+    private const double LeastSpread = 1.05; // largest over smallest
 
     /// <summary>The chart; null where fewer than two models have both a size and a figure of quality.</summary>
     public static TradeOffChart? Of(EvaluationSet figures)
     {
         var values = figures.Names.Select(n => figures.Find(Recipe.SourceModel, n)?.Value).OfType<MetricValue>().ToList();
-        // Of several sizes the one that tells the models apart best: pruning moves only that of compressed files.
-        var size = values.Where(v => v is { Unit: "bytes", Direction: Direction.LowerIsBetter }).MaxBy(v => Spread(figures, v.Name));
+        // The first size that tells the models apart: pruning moves only that of compressed files.
+        var sizes = values.Where(v => v is { Unit: "bytes", Direction: Direction.LowerIsBetter }).ToList();
+        var size = sizes.Find(v => Spread(figures, v.Name) >= LeastSpread) ?? sizes.FirstOrDefault();
         var quality = values.Find(v => v.Unit == "ratio") ?? values.Find(v => v.Unit == "dB" && double.IsFinite(v.Value));
         if (size is null || quality is null)
         {
@@ -82,7 +84,7 @@ internal sealed record TradeOffChart(string Title, string Svg)
     private static double Spread(EvaluationSet figures, string name)
     {
         var values = figures.Models.Select(m => figures.Find(m, name)?.Value.Value).OfType<double>().Where(v => v > 0).ToList();
-        return values.Count == 0 ? 0 : Math.Round(values.Max() / values.Min(), 2);
+        return values.Count == 0 ? 0 : values.Max() / values.Min();
     }
 
     // Steps of 1, 2 or 5 times a power of ten; the first tick is not above, the last not below what is to be shown.
