@@ -20,7 +20,7 @@ public sealed record SessionSettings(IReadOnlyList<string> Recipes, EngineOption
         var engine = new EngineOptions
         {
             WorkPath = Text(parameters, "workPath"),
-            CachePath = cache.Length > 0 ? cache : DefaultCachePath(),
+            CachePath = cache.Length > 0 ? cache : UserFolders.Cache,
             PluginPaths = [.. BuiltInPlugins(), .. Texts(parameters, "plugins")],
             Properties = parameters.TryGetProperty("properties", out var properties)
                 ? properties.EnumerateObject().ToDictionary(p => p.Name, p => p.Value.GetString() ?? "", StringComparer.Ordinal)
@@ -34,9 +34,6 @@ public sealed record SessionSettings(IReadOnlyList<string> Recipes, EngineOption
 
     /// <summary>The assemblies <c>plugins/Name/Name.dll</c> beside this program, in ordinal order.</summary>
     public static IReadOnlyList<string> BuiltInPlugins() => [.. PluginSet.Find(Path.Combine(AppContext.BaseDirectory, "plugins"))];
-
-    static string DefaultCachePath() =>
-        Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.Create), "buildml", "cache");
 
     static string Text(JsonElement parameters, string name) =>
         parameters.TryGetProperty(name, out var value) ? value.GetString() ?? "" : "";
