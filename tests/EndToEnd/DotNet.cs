@@ -6,7 +6,8 @@ namespace Build.ML.EndToEnd;
 /// <summary>Runs <c>dotnet</c> as a user would: nothing of the test run's own environment reaches it.</summary>
 static class DotNet
 {
-    static readonly TimeSpan Limit = TimeSpan.FromMinutes(3);
+    // A hang fails; a machine that is busy with other test projects does not. The longest command packs, which may build.
+    static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
 
     /// <summary>Runs a command to its end.</summary>
     internal static (int ExitCode, string Output) Run(string folder, IReadOnlyDictionary<string, string> environment, params string[] arguments)
