@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Build.ML.Cli.Output;
 using Build.ML.Cli.Running;
+using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Plugins;
 using Build.ML.Recipes;
@@ -49,7 +50,7 @@ public sealed class InitCommand : ICliCommand
         }
 
         var schema = RecipeSchema.Generate(PluginSet.Load(_plugins.Paths(invocation)).Catalogs);
-        TextFile.Write(recipe, StarterRecipe.Text(name, model));
+        TextFile.Write(recipe, StarterRecipe.Text(name, model, OpsetOf(Path.Combine(folder, model))));
         var schemaFile = TextFile.Write(Path.Combine(folder, ".buildml", "schema.json"), schema);
         invocation.Show(new Result(recipe, schemaFile), (result, console) => Render(result, console, File.Exists(Path.Combine(folder, model)), model));
         return ExitCodes.Success;
@@ -64,6 +65,17 @@ public sealed class InitCommand : ICliCommand
         console.WriteLine("As part of a build: add to your .csproj");
         console.WriteLine("""  <PackageReference Include="Build.ML" Version="*" PrivateAssets="all" />""");
         console.WriteLine($"Every *{RecipeFile.Extension} of the project is then built by 'dotnet build', and its outputs land in models/ of the output folder.");
+    }
+
+    private static long? OpsetOf(string file)
+    {
+        if (!File.Exists(file))
+        {
+            return null;
+        }
+
+        using var model = Model.Open(file);
+        return model.Opset;
     }
 
     // A recipe's name names folders: letters, digits, '-' and '_'.

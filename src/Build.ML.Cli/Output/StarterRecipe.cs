@@ -3,10 +3,13 @@ namespace Build.ML.Cli.Output;
 /// <summary>The recipe that <c>buildml init</c> writes.</summary>
 internal static class StarterRecipe
 {
+    private const long QuantizationOpset = 13; // DequantizeLinear per channel
+
     /// <summary>A recipe that runs as it is, with comments on where to go from there.</summary>
     /// <param name="name">Name of the recipe.</param>
     /// <param name="model">Path of the model relative to the recipe.</param>
-    public static string Text(string name, string model) => $$"""
+    /// <param name="opset">The model's operator set; null where it is not known.</param>
+    public static string Text(string name, string model, long? opset) => $$"""
         # yaml-language-server: $schema=./.buildml/schema.json
         # A recipe of Build.ML: a model, the steps that shrink it, what is measured, and what must hold.
         # Run it with 'buildml build'. 'buildml plugins' lists techniques, readers and metrics; an editor with a YAML language
@@ -23,6 +26,10 @@ internal static class StarterRecipe
 
         # Each step works on the model of the step before; 'from: id' names another.
         steps:
+          # The same function in fewer nodes.
+          - id: slim
+            use: optimize.graph{{(opset < QuantizationOpset ? $"\n    with: {{ opset: {QuantizationOpset} }} # quantization needs it; the model has {opset}" : "")}}
+
           # 8-bit weights; activations are quantized while the model runs, so no data is needed.
           - id: int8
             use: quantize.dynamic
@@ -30,7 +37,7 @@ internal static class StarterRecipe
           # With calibration data, usually faster on convolutions:
           # - id: int8-static
           #   use: quantize.static
-          #   from: model
+          #   from: slim
           #   with: { data: calibration }
 
         # Taken of the source model and of each step, side by side in the report.
@@ -42,7 +49,7 @@ internal static class StarterRecipe
 
         # The build fails where one of these does not hold.
         gates:
-          - size <= 0.6 * model.size
+          - size <= 0.9 * model.size
           # - accuracy >= model.accuracy - 0.01
 
         # File name: id of the step whose model it is.
