@@ -15,7 +15,8 @@ new Thread(() =>
 {
     foreach (var request in requests.GetConsumingEnumerable())
         Do(request);
-}) { IsBackground = true }.Start();
+})
+{ IsBackground = true }.Start();
 while (Console.In.ReadLine() is { } line && JsonNode.Parse(line) is { } request && (string)request["method"]! != "shutdown")
     requests.Add(request);
 return 0; // whatever still runs ends with the process
@@ -48,7 +49,10 @@ JsonObject? Plan(long id, JsonNode parameters)
         var file = new FileInfo(recipe);
         inputs.Add(new JsonObject
         {
-            ["path"] = recipe, ["size"] = file.Length, ["modified"] = file.LastWriteTimeUtc.Ticks, ["sha256"] = Hash(File.ReadAllBytes(recipe)),
+            ["path"] = recipe,
+            ["size"] = file.Length,
+            ["modified"] = file.LastWriteTimeUtc.Ticks,
+            ["sha256"] = Hash(File.ReadAllBytes(recipe)),
         });
         var name = Path.GetFileName(recipe).Split('.')[0];
         string? last = null;
@@ -68,8 +72,12 @@ JsonObject? Plan(long id, JsonNode parameters)
                     {
                         ["diagnostics"] = new JsonArray(new JsonObject
                         {
-                            ["code"] = "BML1001", ["message"] = $"'{text}' is no step.", ["severity"] = "error",
-                            ["file"] = recipe, ["line"] = number, ["column"] = 1,
+                            ["code"] = "BML1001",
+                            ["message"] = $"'{text}' is no step.",
+                            ["severity"] = "error",
+                            ["file"] = recipe,
+                            ["line"] = number,
+                            ["column"] = 1,
                         }),
                     },
                 });
@@ -96,10 +104,19 @@ static JsonObject Item(string work, string recipe, string name, string kind, str
     var directory = Path.Combine(work, recipe, name);
     return new JsonObject
     {
-        ["id"] = recipe + "/" + name, ["recipe"] = recipe, ["name"] = name, ["kind"] = kind, ["technique"] = "test.write",
-        ["needs"] = new JsonArray([.. needs.Select(n => (JsonNode)n)]), ["key"] = Hash(Encoding.UTF8.GetBytes(definition)),
-        ["directory"] = directory, ["keyFile"] = directory + ".key", ["contentFile"] = directory + ".content", ["stampFile"] = directory + ".stamp",
-        ["files"] = new JsonArray(Path.Combine(directory, file)), ["definition"] = definition,
+        ["id"] = recipe + "/" + name,
+        ["recipe"] = recipe,
+        ["name"] = name,
+        ["kind"] = kind,
+        ["technique"] = "test.write",
+        ["needs"] = new JsonArray([.. needs.Select(n => (JsonNode)n)]),
+        ["key"] = Hash(Encoding.UTF8.GetBytes(definition)),
+        ["directory"] = directory,
+        ["keyFile"] = directory + ".key",
+        ["contentFile"] = directory + ".content",
+        ["stampFile"] = directory + ".stamp",
+        ["files"] = new JsonArray(Path.Combine(directory, file)),
+        ["definition"] = definition,
     };
 }
 
