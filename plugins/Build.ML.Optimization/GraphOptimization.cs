@@ -78,7 +78,9 @@ public sealed class GraphOptimization : Technique<GraphOptimization.Options>
             ? "Scales after convolutions and decomposed hard-swish were fused, which ONNX Runtime does not do by itself: runs get faster."
             : "ONNX Runtime does what was done here by itself when it opens a model: it loads faster and quantizes better, and runs as fast as before.";
 
-    private static long WeightBytes(Model model) => Bytes(model.Graph) + model.AllNodes.SelectMany(n => n.Subgraphs).Sum(Bytes);
+    // Some exporters keep weights in Constant nodes.
+    private static long WeightBytes(Model model) => Bytes(model.Graph) + model.AllNodes.SelectMany(n => n.Subgraphs).Sum(Bytes)
+        + model.AllNodes.Where(n => n.Is("Constant")).Sum(n => n.Outputs[0].Constant?.ByteLength ?? 0);
 
     private static long Bytes(OnnxGraph graph) => graph.Initializers.Sum(i => i.Initializer!.ByteLength);
 }

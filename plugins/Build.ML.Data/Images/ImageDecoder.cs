@@ -7,14 +7,14 @@ namespace Build.ML.Data.Images;
 
 /// <summary>Names an image format; a sealed class with it and one file is all it takes to add one.</summary>
 /// <param name="name">Name of the format, lower case.</param>
-internal sealed class ImageFormatAttribute(string name) : CatalogAttribute(name)
+public sealed class ImageFormatAttribute(string name) : CatalogAttribute(name)
 {
     /// <inheritdoc/>
     public override Type EntryType => typeof(ImageDecoder);
 }
 
 /// <summary>Reads one image format. Decoders hold no state.</summary>
-internal abstract class ImageDecoder
+public abstract class ImageDecoder
 {
     private static readonly Catalog<ImageDecoder> Formats = Catalog<ImageDecoder>.Scan(typeof(ImageDecoder).Assembly);
 

@@ -5,7 +5,7 @@ namespace Build.ML.Data.Images;
 /// <param name="Height">Pixels.</param>
 /// <param name="Channels">1 grey, 3 red green blue.</param>
 /// <param name="Pixels">Width · height · channels bytes.</param>
-internal sealed record PixelImage(int Width, int Height, int Channels, byte[] Pixels)
+public sealed record PixelImage(int Width, int Height, int Channels, byte[] Pixels)
 {
     /// <summary>
     /// The image with 1 or 3 channels: grey is copied to all three; colour becomes luma 0.299 R + 0.587 G + 0.114 B (ITU-R BT.601), rounded.

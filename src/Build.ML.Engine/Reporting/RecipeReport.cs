@@ -97,7 +97,7 @@ internal sealed class RecipeReport(Recipe recipe, EvaluationSet figures, IReadOn
             {
                 var counts = report.Layers.CountBy(l => l.Outcome).OrderBy(c => c.Key, StringComparer.Ordinal)
                     .Select(c => string.Create(CultureInfo.InvariantCulture, $"{c.Value} {c.Key}"));
-                yield return $"{step.Id}: {string.Join(", ", counts)} of {report.Layers.Length} layers";
+                yield return $"{step.Id}: {string.Join(", ", counts)}";
             }
 
             foreach (var note in report.Notes)
@@ -113,6 +113,12 @@ internal sealed class RecipeReport(Recipe recipe, EvaluationSet figures, IReadOn
             {
                 yield return $"{name}: {string.Join("; ", notes)}";
             }
+        }
+
+        var paired = figures.Names.Where(n => figures.Models.Any(m => figures.Find(m, n)?.Value is { SourceValue: not null, Unit: "s" or "J" or "1/s" })).ToArray();
+        if (paired.Length > 0)
+        {
+            yield return $"{string.Join(", ", paired)}: each ratio is to the source model run in turns with that step's, so it holds although the machine's speed varies.";
         }
 
         foreach (var gate in Gates)

@@ -33,7 +33,7 @@ public static class StepProject
         if (parallel)
             AppendParallelRun(text, items);
         else
-            text.Append("  <Target Name=\"Run\" DependsOnTargets=\"").Append(Escape(string.Join(";", items.Select(i => i.Id))))
+            text.Append("  <Target Name=\"Run\" DependsOnTargets=\"").Append(Escape(string.Join(";", items.Select(i => TargetOf(i.Id)))))
                 .Append("\" Returns=\"@(_BuildMLOutcome)\" />\n");
         foreach (var item in items)
             AppendItem(text, item, stamps, workPath, parallel);
@@ -46,11 +46,11 @@ public static class StepProject
         var inputs = item.Needs.Select(need => items[need].ContentFile).Prepend(item.KeyFile).Select(file => Relative(workPath, file));
         if (parallel)
             AppendNeeds(text, item);
-        text.Append("  <Target Name=\"").Append(Escape(item.Id));
+        text.Append("  <Target Name=\"").Append(Escape(TargetOf(item.Id)));
         if (parallel)
-            text.Append("\" DependsOnTargets=\"_Needs/").Append(Escape(item.Id));
+            text.Append("\" DependsOnTargets=\"_Needs/").Append(Escape(TargetOf(item.Id)));
         else if (item.Needs.Length > 0)
-            text.Append("\" DependsOnTargets=\"").Append(Escape(string.Join(";", item.Needs)));
+            text.Append("\" DependsOnTargets=\"").Append(Escape(string.Join(";", item.Needs.Select(TargetOf))));
         text.Append("\" Inputs=\"").Append(Escape(string.Join(";", inputs)))
             .Append("\" Outputs=\"").Append(Escape(Relative(workPath, item.StampFile))).Append("\">\n")
             .Append("    <RunItem Id=\"").Append(Escape(item.Id)).Append("\" WorkPath=\"$(MSBuildThisFileDirectory)\" Cores=\"$(BuildMLCores)\"")
@@ -69,7 +69,7 @@ public static class StepProject
 
     static void AppendNeeds(StringBuilder text, PlannedItem item)
     {
-        text.Append("  <Target Name=\"_Needs/").Append(Escape(item.Id)).Append("\">\n");
+        text.Append("  <Target Name=\"_Needs/").Append(Escape(TargetOf(item.Id))).Append("\">\n");
         if (item.Needs.Length > 0)
             AppendBuilds(text, item.Needs);
         text.Append("  </Target>\n");
@@ -80,10 +80,13 @@ public static class StepProject
         text.Append("    <ItemGroup>\n");
         foreach (var id in ids)
             text.Append("      <_BuildMLItem Include=\"$(MSBuildProjectFullPath)\" AdditionalProperties=\"BuildMLItem=")
-                .Append(Escape(id)).Append("\" />\n");
+                .Append(Escape(TargetOf(id))).Append("\" />\n");
         text.Append("    </ItemGroup>\n    <MSBuild Projects=\"@(_BuildMLItem)\" Targets=\"Item\" BuildInParallel=\"true\">\n")
             .Append("      <Output TaskParameter=\"TargetOutputs\" ItemName=\"_BuildMLOutcome\" />\n    </MSBuild>\n");
     }
+
+    // A target's name may hold no dot; an id holds no slash but the one after the recipe's name.
+    static string TargetOf(string id) => id.Replace('.', '/');
 
     static string Relative(string folder, string path)
     {
