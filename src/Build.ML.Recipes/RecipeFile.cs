@@ -16,7 +16,7 @@ public static class RecipeFile
     /// <param name="catalogs">What the recipe can name.</param>
     /// <param name="properties">Values of <c>${Name}</c>; null for none. Names are looked up without regard to case, as MSBuild does.</param>
     /// <exception cref="DiagnosticException">Every violation, BML1001 to BML1099, in the order of the file.</exception>
-    public static Recipe Parse(string path, string? text, CatalogSet catalogs, IReadOnlyDictionary<string, string>? properties = null) 
+    public static Recipe Parse(string path, string? text, CatalogSet catalogs, IReadOnlyDictionary<string, string>? properties = null)
     {
         var violations = new Violations();
         var expander = new PropertyExpander(properties, violations);

@@ -40,17 +40,20 @@ public sealed class CacheHit : IBenchmark
                 ReadOnlyFile.DeleteFolder(target);
                 Directory.CreateDirectory(target);
                 return context.RunChild(cache, target).OwnSeconds;
-            }),
+            }
+        ),
             ("copy and hash in one pass", () =>
             {
                 ReadOnlyFile.Delete(copy);
                 return Interleaved.Seconds(() => FileHash.Copy(content, copy));
-            }),
+            }
+        ),
             (FileCopy.Name, () =>
             {
                 ReadOnlyFile.Delete(copy);
                 return Interleaved.Seconds(() => FileCopy.Run(content, copy));
-            }));
+            }
+        ));
         var copies = shared && FileIdentity.Of(content)!.Value.Node != FileIdentity.Of(Path.Combine(target, File))!.Value.Node ? 1 : 0;
         ReadOnlyFile.DeleteFolder(target);
         var copying = sides[1].Median / sides[2].Median;

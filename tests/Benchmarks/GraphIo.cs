@@ -27,12 +27,14 @@ public sealed class GraphIo : IBenchmark
                 var child = context.RunChild(model, target);
                 peak = Math.Max(peak, child.PeakBytes);
                 return child.Seconds;
-            }),
+            }
+        ),
             (FileCopy.Name, () =>
             {
                 File.Delete(target);
                 return Interleaved.Seconds(() => FileCopy.Run(model, target));
-            }));
+            }
+        ));
         return new Outcome(sides[0].Median / sides[1].Median, 1.5, $"x {FileCopy.Name}")
         {
             Details = sides,

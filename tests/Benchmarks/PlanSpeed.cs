@@ -22,7 +22,8 @@ public sealed class PlanSpeed : IBenchmark
             {
                 Directory.Delete(Directory.CreateDirectory(BuildSample.WorkPath(context.Folder)).FullName, recursive: true);
                 return context.RunChild(context.Folder).OwnSeconds;
-            }),
+            }
+        ),
             ("plan again", () => context.RunChild(context.Folder).OwnSeconds));
         return new Outcome(sides[0].Median, 1, "s")
         {

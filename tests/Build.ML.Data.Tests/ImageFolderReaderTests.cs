@@ -182,7 +182,13 @@ public sealed class ImageFolderReaderTests : IDisposable
         Put("a.png", PngFile.Write(3, 2, 2, 8, (_, _, c) => 100 * c)); // one colour: 0, 100, 200
         var data = new ImageFolderReader().Read(Raw(_folder.FullPath) with
         {
-            Height = 5, WidthMultiple = 4, Order = ChannelOrder.Bgr, Scale = 0.01, Mean = [1], Std = [0.5, 1, 2], Padding = -9,
+            Height = 5,
+            WidthMultiple = 4,
+            Order = ChannelOrder.Bgr,
+            Scale = 0.01,
+            Mean = [1],
+            Std = [0.5, 1, 2],
+            Padding = -9,
         });
         Assert.Equal([3L, 5, 8], data[0].Inputs[0].Value.Sizes.AsEnumerable()); // ⌈3·5/2⌉ = 8
         Assert.Equal([2f, 0f, -0.5f], new[] { 0, 40, 80 }.Select(i => Elements(data)[i])); // (2−1)/0.5, (1−1)/1, (0−1)/2

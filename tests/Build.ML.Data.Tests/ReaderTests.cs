@@ -52,7 +52,11 @@ public sealed class ReaderTests : IDisposable
         var labels = Idx(8, [2], [7, 3]);
         var data = new IdxReader().Read(new()
         {
-            Images = Put("i", packed ? Gzip(images) : images), Labels = Put("l", packed ? Gzip(labels) : labels), Mean = [0.2], Std = [0.5], Channels = 3,
+            Images = Put("i", packed ? Gzip(images) : images),
+            Labels = Put("l", packed ? Gzip(labels) : labels),
+            Mean = [0.2],
+            Std = [0.5],
+            Channels = 3,
         });
         Assert.Equal(2, data.Count);
         Assert.Equal([3L, 1, 2], data[1].Inputs[0].Value.Sizes.AsEnumerable());
@@ -80,7 +84,8 @@ public sealed class ReaderTests : IDisposable
         Assert.Equal("BML5201", Refused(() => new IdxReader().Read(new() { Images = new("/no/such/file") })).Code);
         Assert.Equal("BML5203", Refused(() => new IdxReader().Read(new()
         {
-            Images = Put("i", Idx(8, [2, 1, 1], [0, 1])), Labels = Put("l", Idx(8, [1], [0])),
+            Images = Put("i", Idx(8, [2, 1, 1], [0, 1])),
+            Labels = Put("l", Idx(8, [1], [0])),
         })).Code);
     }
 

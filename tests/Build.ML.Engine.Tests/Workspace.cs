@@ -100,7 +100,8 @@ sealed class Workspace : IDisposable
         new EngineOptions { CachePath = Cache, WorkPath = Work, Cores = Cores },
         options => new EngineServices(
             Catalogs, _ => PluginHash, [], [KeyValuePair.Create("Tests", "1.0")],
-            new NamedInference(new OnnxRuntimeInference(), Runtime), EngineServices.OpenStore(options)) { EngineIdentity = Engine });
+            new NamedInference(new OnnxRuntimeInference(), Runtime), EngineServices.OpenStore(options))
+        { EngineIdentity = Engine });
 
     /// <summary>Builds with a new engine, as a new process would.</summary>
     public BuildOutcome Build(CancellationToken cancellation = default)

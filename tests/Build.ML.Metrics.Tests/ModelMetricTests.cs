@@ -47,7 +47,12 @@ public sealed class ModelMetricTests : IDisposable
         source.Save(sourceFile);
         return new MetricContext
         {
-            Model = model, ModelFile = file, Source = source, SourceFile = sourceFile, Data = data, Inference = new OnnxRuntimeInference(),
+            Model = model,
+            ModelFile = file,
+            Source = source,
+            SourceFile = sourceFile,
+            Data = data,
+            Inference = new OnnxRuntimeInference(),
         };
     }
 

@@ -29,7 +29,10 @@ internal sealed class WeightedOperators : QdqOperatorTable
         : node.Float("beta", 1) != 1 || node.Float("alpha", 1) != 1 ? "it scales its operands (alpha, beta)"
         : new QdqForm("QGemm", [0])
         {
-            Weight = 1, WeightAxis = node.Int("transB", 0) != 0 ? 0 : 1, Bias = Present(node, 2), Output = QdqOutput.QuantizedForReaders,
+            Weight = 1,
+            WeightAxis = node.Int("transB", 0) != 0 ? 0 : 1,
+            Bias = Present(node, 2),
+            Output = QdqOutput.QuantizedForReaders,
         };
 
     private static QdqChoice MatMul(Node node) => NotAWeight(node, 1) is { } reason ? reason

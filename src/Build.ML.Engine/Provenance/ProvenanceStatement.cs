@@ -54,19 +54,19 @@ internal static class ProvenanceStatement
 
     private static Dictionary<string, object?> External(
         ItemContext context, Output output, IReadOnlyList<Step> lineage, Dictionary<string, Fingerprint> fingerprints) => new()
-    {
-        ["recipe"] = context.Recipe.Name,
-        ["output"] = output.FileName,
-        ["steps"] = lineage.Select(s => new Dictionary<string, object?>
         {
-            ["id"] = s.Id,
-            ["use"] = s.Technique,
-            ["from"] = s.From,
-            ["seed"] = s.Seed,
-            ["with"] = fingerprints[s.Id].Entries.Where(e => e.Description.StartsWith(OptionPrefix, StringComparison.Ordinal))
-                .ToDictionary(e => e.Description[OptionPrefix.Length..], e => e.Value),
-        }),
-    };
+            ["recipe"] = context.Recipe.Name,
+            ["output"] = output.FileName,
+            ["steps"] = lineage.Select(s => new Dictionary<string, object?>
+            {
+                ["id"] = s.Id,
+                ["use"] = s.Technique,
+                ["from"] = s.From,
+                ["seed"] = s.Seed,
+                ["with"] = fingerprints[s.Id].Entries.Where(e => e.Description.StartsWith(OptionPrefix, StringComparison.Ordinal))
+                    .ToDictionary(e => e.Description[OptionPrefix.Length..], e => e.Value),
+            }),
+        };
 
     // Whatever entered a fingerprint by its content hash.
     private static IEnumerable<object> Dependencies(

@@ -90,7 +90,7 @@ public readonly record struct SymbolicInteger
             (true, true) when a.IsKnown && b.IsKnown => checked(a._offset * b._offset),
             (true, true) when a.Value == 1 => b,
             (true, true) when b.Value == 1 => a,
-            (true, true) => string.CompareOrdinal(Atom(a), Atom(b)) <= 0 
+            (true, true) => string.CompareOrdinal(Atom(a), Atom(b)) <= 0
                 ? new SymbolicInteger($"{Atom(a)}*{Atom(b)}", 0) : new SymbolicInteger($"{Atom(b)}*{Atom(a)}", 0),
             _ => default,
         };

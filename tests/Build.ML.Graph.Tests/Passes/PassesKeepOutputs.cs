@@ -17,8 +17,14 @@ public sealed class PassesKeepOutputs
     /// <summary>How many cases each pass finds something in, at least; a pass that is not here has tests of its own.</summary>
     private static readonly Dictionary<string, int> Least = new(StringComparer.Ordinal)
     {
-        ["constants-to-initializers"] = 101, ["eliminate-common-subexpressions"] = 26, ["fold-constants"] = 73, ["merge-duplicate-initializers"] = 5,
-        ["remove-dead-nodes"] = 10, ["remove-identity"] = 69, ["remove-unused-initializers"] = 9, ["upgrade-opset"] = 966,
+        ["constants-to-initializers"] = 101,
+        ["eliminate-common-subexpressions"] = 26,
+        ["fold-constants"] = 73,
+        ["merge-duplicate-initializers"] = 5,
+        ["remove-dead-nodes"] = 10,
+        ["remove-identity"] = 69,
+        ["remove-unused-initializers"] = 9,
+        ["upgrade-opset"] = 966,
     };
 
     public static TheoryData<string> PassNames() => [.. Catalog<IGraphPass>.Scan(typeof(IGraphPass).Assembly).Names];

@@ -81,9 +81,9 @@ sealed class SliceShapes : ShapeRuleTable
         return (first, end.Value) switch
         {
             (0, >= int.MaxValue) => dimension, // "to the end"
-            (> 0, >= int.MaxValue) => (whole - first).ToDimension(),
-            (< 0, >= int.MaxValue) => Dimension.Unknown, // the last few, fewer where there are not as many
-            (>= 0, < 0) => (whole + end - first).ToDimension(),
+            ( > 0, >= int.MaxValue) => (whole - first).ToDimension(),
+            ( < 0, >= int.MaxValue) => Dimension.Unknown, // the last few, fewer where there are not as many
+            ( >= 0, < 0) => (whole + end - first).ToDimension(),
             (0, null) when end == whole => dimension,
             _ => Dimension.Unknown,
         };
