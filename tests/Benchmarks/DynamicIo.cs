@@ -14,35 +14,7 @@ public sealed class DynamicIo : IBenchmark
     public string Summary => "quantize.dynamic of a 1 GB model over cp: at most 3; peak memory under 300 MB";
 
     /// <inheritdoc/>
-    public Outcome Run(BenchmarkContext context)
-    {
-        var model = Path.Combine(context.Folder, "model.onnx");
-        var target = Path.Combine(context.Folder, "target.onnx");
-        LargeModel.Write(model, context.Option("bytes", 1L << 30));
-        long peak = 0;
-        var sides = Interleaved.Run(
-            (int)context.Option("rounds", 7),
-            "s",
-            ("quantize.dynamic", () =>
-            {
-                File.Delete(target);
-                var child = context.RunChild(model, target);
-                peak = Math.Max(peak, child.PeakBytes);
-                return child.Seconds;
-            }
-        ),
-            (FileCopy.Name, () =>
-            {
-                File.Delete(target);
-                return Interleaved.Seconds(() => FileCopy.Run(model, target));
-            }
-        ));
-        return new Outcome(sides[0].Median / sides[1].Median, 3, $"x {FileCopy.Name}")
-        {
-            Details = sides,
-            Conditions = [new("peak memory", peak / 1e6, 300, "MB")],
-        };
-    }
+    public Outcome Run(BenchmarkContext context) => ModelRewrite.OverCopy(context, "quantize.dynamic", limit: 3, peakLimit: 300);
 
     /// <inheritdoc/>
     public void RunChild(IReadOnlyList<string> arguments)

@@ -11,36 +11,7 @@ public sealed class GraphIo : IBenchmark
     public string Summary => "open + validate + save of a 1 GB ONNX over cp: at most 1.5; peak memory under 200 MB";
 
     /// <inheritdoc/>
-    public Outcome Run(BenchmarkContext context)
-    {
-        var model = Path.Combine(context.Folder, "model.onnx");
-        var target = Path.Combine(context.Folder, "target.onnx");
-        LargeModel.Write(model, context.Option("bytes", 1L << 30));
-        long peak = 0;
-        var rounds = (int)context.Option("rounds", 7);
-        var sides = Interleaved.Run(
-            rounds,
-            "s",
-            ("open + validate + save", () =>
-            {
-                File.Delete(target);
-                var child = context.RunChild(model, target);
-                peak = Math.Max(peak, child.PeakBytes);
-                return child.Seconds;
-            }
-        ),
-            (FileCopy.Name, () =>
-            {
-                File.Delete(target);
-                return Interleaved.Seconds(() => FileCopy.Run(model, target));
-            }
-        ));
-        return new Outcome(sides[0].Median / sides[1].Median, 1.5, $"x {FileCopy.Name}")
-        {
-            Details = sides,
-            Conditions = [new("peak memory", peak / 1e6, 200, "MB")],
-        };
-    }
+    public Outcome Run(BenchmarkContext context) => ModelRewrite.OverCopy(context, "open + validate + save", limit: 1.5, peakLimit: 200);
 
     /// <inheritdoc/>
     public void RunChild(IReadOnlyList<string> arguments)

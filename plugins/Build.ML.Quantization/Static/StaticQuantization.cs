@@ -27,7 +27,8 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         [Required]
         public required DataReference Data { get; init; }
 
-        /// <summary>How ranges of activations are chosen: <c>min_max</c>, <c>percentile</c>, <c>entropy</c> or <c>mse</c>. Default <c>min_max</c>.</summary>
+        /// <summary>How ranges of activations are chosen: <c>min_max</c>, <c>percentile</c>, <c>entropy</c> or <c>mse</c>. Default <c>min_max</c>.
+        /// <c>entropy</c> clips too much where many values are equal but not 0 (a hard-swish followed by an offset): on the PP-OCR recognizer it reads nothing.</summary>
         public string Calibrator { get; init; } = "min_max";
 
         /// <summary>For <c>percentile</c>: percentage of values that the range keeps on either side of 0. Default 99.99.</summary>
