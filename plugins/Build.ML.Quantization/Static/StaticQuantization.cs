@@ -28,7 +28,7 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         public required DataReference Data { get; init; }
 
         /// <summary>How ranges of activations are chosen: <c>min_max</c>, <c>percentile</c>, <c>entropy</c> or <c>mse</c>. Default <c>min_max</c>.
-        /// <c>entropy</c> clips too much where many values are equal but not 0 (a hard-swish followed by an offset): on the PP-OCR recognizer it reads nothing.</summary>
+        /// <c>entropy</c> gives up the tails of peaked distributions, which networks with hard-swish do not bear: on the PP-OCR recognizer it reads nothing.</summary>
         public string Calibrator { get; init; } = "min_max";
 
         /// <summary>For <c>percentile</c>: percentage of values that the range keeps on either side of 0. Default 99.99.</summary>
