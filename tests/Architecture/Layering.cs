@@ -17,6 +17,8 @@ static class Layering
         ["Build.ML.Graph"] = new([], Vectors),
         ["Build.ML.Autodiff"] = new(["Build.ML.Graph"], Vectors),
         ["Build.ML.Abstractions"] = new(["Build.ML.Graph"], Vectors),
+        // A private dependency of plugins: each brings its own copy, which the plugin's content hash covers.
+        ["Build.ML.Calibration"] = new(["Build.ML.Abstractions"], Vectors),
         ["Build.ML.Recipes"] = new(["Build.ML.Abstractions"], ["YamlDotNet"]),
         ["Build.ML.Plugins"] = new(["Build.ML.Abstractions"], []),
         ["Build.ML.Caching"] = new(["Build.ML.Abstractions"], []),
@@ -31,7 +33,7 @@ static class Layering
     /// <summary>The built-in plugins: the contract, and private libraries that the row names.</summary>
     internal static IReadOnlyDictionary<string, Row> Plugins { get; } = new Dictionary<string, Row>(StringComparer.Ordinal)
     {
-        ["Build.ML.Quantization"] = new(Contract, Vectors),
+        ["Build.ML.Quantization"] = new([.. Contract, "Build.ML.Calibration"], Vectors),
         ["Build.ML.Pruning"] = new(Contract, Vectors),
         ["Build.ML.Optimization"] = new(Contract, Vectors),
         ["Build.ML.Data"] = new(Contract, Vectors),

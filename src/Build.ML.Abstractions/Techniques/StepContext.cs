@@ -30,6 +30,24 @@ public sealed record StepContext
     /// <summary>An empty folder for temporary files, deleted after the step.</summary>
     public required string ScratchDirectory { get; init; }
 
+    /// <summary>
+    /// What was computed from a model and data in other steps and builds, such as ranges of activations. The engine scopes it to the runtime's version and
+    /// the technique's assembly. Default: keeps nothing.
+    /// </summary>
+    public IDerivedCache Cache { get; init; } = NoDerivedCache.Instance;
+
+    /// <summary>
+    /// SHA-256 over all that decides what a data set holds (reader, options, contents of files), for keys of <see cref="Cache"/>; null where nothing is known of it, so that
+    /// nothing derived from it may be kept. Default: null.
+    /// </summary>
+    public Func<DataReference, string?> DataFingerprint { get; init; } = static _ => null;
+
+    /// <summary>
+    /// A folder for what a step that was killed needs to go on from where it was: the same step on the same inputs finds it again, and no other step ever
+    /// sees it. Files in it must be written whole (temporary name, then renamed). Deleted when the step succeeds. Default: empty, there is none.
+    /// </summary>
+    public string CheckpointDirectory { get; init; } = "";
+
     /// <summary>Receives progress; called from one thread at a time.</summary>
     public IProgress<StepProgress> Progress { get; init; } = new Progress<StepProgress>();
 

@@ -10,7 +10,11 @@ namespace Build.ML.Abstractions.Techniques;
 /// <param name="Reason">Why it was left or treated differently; empty when there is nothing to say.</param>
 /// <param name="Figures">Named figures such as <c>bits</c>, <c>sqnr_db</c>, <c>sparsity</c>, in the order to show.</param>
 public sealed record LayerOutcome(
-    string Layer, string OpType, string Outcome, string Reason, ImmutableArray<KeyValuePair<string, double>> Figures);
+    string Layer, string OpType, string Outcome, string Reason, ImmutableArray<KeyValuePair<string, double>> Figures)
+{
+    /// <summary>Kernel that the runtime chose for the layer, such as <c>MatMulNBits</c> or <c>QLinearConv</c>; empty where that is not known (the engine asks the runtime).</summary>
+    public string Kernel { get; init; } = "";
+}
 
 /// <summary>What a technique yields.</summary>
 /// <param name="Model">The new model; may be the one given.</param>
