@@ -49,6 +49,9 @@ public sealed record Recipe
     /// <summary>The data set of that name; it exists for every <see cref="DataReference"/> in the recipe's options.</summary>
     public DataSource DataNamed(string name) => Data.First(d => d.Name == name);
 
+    /// <summary>The metric of that name under <c>evaluate:</c>; it exists for every <see cref="MetricReference"/> in the options of steps.</summary>
+    public MetricUse MetricNamed(string name) => Evaluate!.Metrics.First(m => m.Metric == name);
+
     /// <summary>The step of that id; it exists for every id in the recipe except <see cref="SourceModel"/>.</summary>
     public Step StepNamed(string id) => Steps.First(s => s.Id == id);
 }

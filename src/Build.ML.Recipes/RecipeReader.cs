@@ -16,7 +16,10 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
         var data = Named(loader.Data.Select(e => ((YamlScalar?)e.Key, e.Value)), "data set", isStep: false);
         var steps = Named(loader.Steps.Select(StepId), "step", isStep: true);
         var stepNames = steps.Select(s => s.Name.Text).ToArray();
-        var scope = new BindingScope(violations, data.Select(d => d.Name.Text).ToHashSet(), stepNames.Append(Recipe.SourceModel).ToHashSet());
+        var scope = new BindingScope(violations, data.Select(d => d.Name.Text).ToHashSet(), stepNames.Append(Recipe.SourceModel).ToHashSet(), new HashSet<string>());
+        var results = new ResultReader(catalogs.Metrics, violations, scope, stepNames);
+        var evaluate = results.Evaluation(top.Map("evaluate"));
+        var stepScope = scope.WithMetrics((evaluate?.Metrics ?? []).Select(m => m.Metric).ToHashSet());
         var recipe = new Recipe
         {
             Name = NameOf(top, source),
@@ -33,11 +36,10 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
             violations.Add("BML1007", top.Mapping, "Key 'steps' is missing or empty; add at least one step.");
         }
 
-        recipe = recipe with { Steps = new StepReader(catalogs.Techniques, violations, scope).Read(steps, recipe.Seed) };
-        var results = new ResultReader(catalogs.Metrics, violations, scope, stepNames);
+        recipe = recipe with { Steps = new StepReader(catalogs.Techniques, violations, stepScope).Read(steps, recipe.Seed) };
         recipe = recipe with
         {
-            Evaluate = results.Evaluation(top.Map("evaluate")),
+            Evaluate = evaluate,
             Gates = results.Gates(top.List("gates")),
             Outputs = results.Outputs(top.Map("outputs")),
         };
@@ -153,8 +155,9 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
             return null;
         }
 
-        // Data sets name files only: neither data nor models.
-        var options = new OptionBinder(new BindingScope(violations, new HashSet<string>(), new HashSet<string>())).Bind(
+        // Data sets name files only: neither data nor models nor metrics.
+        var nothing = new HashSet<string>();
+        var options = new OptionBinder(new BindingScope(violations, nothing, nothing, nothing)).Bind(
             entry.Create().OptionsType, mapping, mapping, $"data set '{name.Text}' of reader {entry.Name}", "reader", "limit", "skip");
         return options is null ? null : new(name.Text, entry.Name, options, name.Location) { Limit = limit, Skip = skip ?? 0 };
     }

@@ -45,7 +45,9 @@ internal sealed class StepReader(Catalog<ITechnique> techniques, Violations viol
             return null;
         }
 
-        var needs = OptionWalk.References(options).Where(r => r.Kind == ReferenceKind.Model).Select(r => r.Name).Prepend(source);
+        // Metrics may compare with the source model.
+        var needs = OptionWalk.References(options).Where(r => r.Kind is ReferenceKind.Model or ReferenceKind.Metric)
+            .Select(r => r.Kind == ReferenceKind.Model ? r.Name : Recipe.SourceModel).Prepend(source);
         return new(id.Text, technique!.Name, options, source, seed, id.Location) { Needs = [.. needs.Distinct()] };
     }
 

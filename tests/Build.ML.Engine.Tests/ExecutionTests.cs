@@ -29,6 +29,18 @@ public sealed class ExecutionTests : IDisposable
         Assert.Equal(10, result.Graph.Initializers[0].Initializer!.ToArray<float>()[0]);
     }
 
+    [Theory]
+    [InlineData("test_shift", 3)] // outputs grow with positive weights
+    [InlineData("test_accuracy", -1)] // the second column is larger: class 1 always, or class 0 with the sign turned, right for 2 of the 3 samples
+    public void A_step_may_search_by_a_metric_of_the_recipe(string metric, float factor)
+    {
+        _workspace.EditRecipe("use: test.scale\n    with: { factor: 2 }", $"use: test.search\n    with: {{ by: {metric}, data: test }}");
+        _workspace.EditRecipe("metrics: [test_accuracy, test_size]", "metrics: [test_accuracy, test_size, test_shift]");
+        Assert.True(_workspace.Build().Succeeded);
+        using var result = Model.Open(Path.Combine(_workspace.Work, "net", "scaled", "model.onnx"));
+        Assert.Equal(factor, result.Graph.Initializers[0].Initializer!.ToArray<float>()[0]);
+    }
+
     [Fact]
     public void Metrics_are_those_of_running_the_model_on_limited_data()
     {

@@ -29,6 +29,17 @@ public sealed class IncrementalScenarios : IDisposable
     }
 
     [Fact]
+    public void SearchedDataChangeMiss()
+    {
+        _workspace.EditRecipe("use: test.scale\n    with: { factor: 2 }", "use: test.search\n    with: { by: test_size, data: calibration }");
+        _workspace.Build();
+        _workspace.EditRecipe("metrics: [test_accuracy, test_size]", "metrics: [test_size, test_accuracy]");
+        Assert.DoesNotContain("scaled ", _workspace.Names(ItemStatus.Ran) + " ", StringComparison.Ordinal); // other metrics do not concern the step
+        _workspace.Write("calibration.txt", "1 2 3 4 0\n0 0 0 5 1\n");
+        Assert.StartsWith("scaled ", _workspace.Names(ItemStatus.Ran), StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void OptionWrittenOutAsItsDefaultHit()
     {
         _workspace.EditRecipe("with: { maximum: 17 }", "with: {}");

@@ -75,6 +75,33 @@ public sealed class Calibrate : Technique<Calibrate.Options>
     }
 }
 
+/// <summary>Multiplies all weights by the factor that a metric likes best.</summary>
+[Technique("test.search")]
+public sealed class Search : Technique<Search.Options>
+{
+    public sealed record Options
+    {
+        public required MetricReference By { get; init; }
+
+        public required DataReference Data { get; init; }
+    }
+
+    public override StepResult Apply(Model model, Options options, StepContext context)
+    {
+        var best = (Value: double.NegativeInfinity, Factor: 0f);
+        foreach (var factor in new[] { -1f, 1f, 3f })
+        {
+            using var candidate = model.Clone();
+            Weights.Edit(candidate, w => w * factor);
+            var figure = context.Evaluate(candidate, options.Data, [options.By]).Single();
+            best = figure.Value > best.Value ? (figure.Value, factor) : best;
+        }
+
+        Weights.Edit(model, w => w * best.Factor);
+        return new(model) { Notes = [$"best {best.Value}"] };
+    }
+}
+
 /// <summary>Does nothing, in one of several unpleasant ways.</summary>
 [Technique("test.trouble")]
 public sealed class Trouble : Technique<Trouble.Options>

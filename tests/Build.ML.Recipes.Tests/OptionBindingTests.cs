@@ -88,11 +88,11 @@ public sealed class OptionBindingTests : IDisposable
     public void References_are_found_and_files_replaced()
     {
         var recipe = _folder.Parse(RecipeFolder.Example.Replace(
-            "teacher: model", "teacher: slim, vocabulary: dict.txt, assistants: [model]", StringComparison.Ordinal));
+            "teacher: model", "teacher: slim, vocabulary: dict.txt, by: accuracy, assistants: [model]", StringComparison.Ordinal));
         var options = recipe.StepNamed("recover").Options;
 
         Assert.Equal(
-            [("assistants[0000]", ReferenceKind.Model, "model"), ("data", ReferenceKind.Data, "calibration"), ("teacher", ReferenceKind.Model, "slim"),
+            [("assistants[0000]", ReferenceKind.Model, "model"), ("by", ReferenceKind.Metric, "accuracy"), ("data", ReferenceKind.Data, "calibration"), ("teacher", ReferenceKind.Model, "slim"),
                 ("vocabulary", ReferenceKind.File, _folder.PathOf("dict.txt"))],
             OptionWalk.References(options).Select(r => (r.Path, r.Kind, r.Name)));
         Assert.Equal(["slim", "model"], recipe.StepNamed("recover").Needs.ToArray());

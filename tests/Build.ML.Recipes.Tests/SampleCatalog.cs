@@ -85,6 +85,8 @@ public sealed class Distillation : Technique<Distillation.Options>
 
         public IReadOnlyList<ModelReference> Assistants { get; init; } = [];
 
+        public MetricReference? By { get; init; }
+
         public double Temperature { get; init; } = 4;
     }
 

@@ -73,6 +73,7 @@ public sealed class ViolationTests : IDisposable
     [InlineData("teacher: model", "teacher: models", "(13,22) BML1013 'models' is neither 'model' nor the id of a step. Did you mean 'model'?")]
     [InlineData("teacher: model", "teacher: recover", "(11,9) BML1015 Steps need each other in a circle: recover → recover")]
     [InlineData("teacher: model, data: calibration", "data: calibration", "(13,11) BML1007 Option 'teacher' is missing in options of distill.logits; add it.")]
+    [InlineData("teacher: model,", "teacher: model, by: acuracy,", "(13,33) BML1032 'acuracy' is no metric of 'evaluate:'; a step searches by one that is. Did you mean 'accuracy'?")]
     [InlineData("with: { teacher: model, data: calibration }", "from: slim", "(12,10) BML1007")]
     [InlineData("data: test, metrics", "data: tst, metrics", "(18,19) BML1014")]
     [InlineData("use: accuracy", "use: acuracy", "(18,42) BML1012 No metric is named 'acuracy'. Did you mean 'accuracy'?")]

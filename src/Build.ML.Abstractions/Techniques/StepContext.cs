@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Inference;
+using Build.ML.Abstractions.Metrics;
 using Build.ML.Abstractions.References;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
@@ -20,6 +22,13 @@ public sealed record StepContext
 
     /// <summary>Runs models.</summary>
     public required IInference Inference { get; init; }
+
+    /// <summary>
+    /// Takes figures of a candidate: runs a model over a data set once, samples one by one as evaluation does, for all metrics asked for. For techniques that search by what
+    /// the user cares for; data and metrics are references in the options. The model is not changed and may be edited afterwards. Default: throws.
+    /// </summary>
+    public Func<Model, DataReference, ImmutableArray<MetricReference>, ImmutableArray<MetricValue>> Evaluate { get; init; } =
+        static (_, _, _) => throw new NotSupportedException("This context evaluates nothing.");
 
     /// <summary>Seed of all randomness in the step; part of the fingerprint.</summary>
     public long Seed { get; init; }

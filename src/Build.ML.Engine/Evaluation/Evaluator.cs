@@ -17,18 +17,27 @@ namespace Build.ML.Engine.Evaluation;
 /// because batches would change what dynamic quantization yields. Samples run in parallel, one session a core with one thread each, and are added in
 /// order: the figures do not depend on the number of cores.
 /// </summary>
-internal sealed class Evaluator(ItemContext context, string modelName, Recipes.Evaluation evaluation)
+internal sealed class Evaluator(ItemContext context, Recipes.Evaluation evaluation)
 {
     private readonly CancellableInference _inference = new(context.Services.Inference, context.Cancellation);
 
-    public ImmutableArray<Measurement> Run()
+    /// <summary>Takes the figures of the source model, a step's result or another model of the context.</summary>
+    public ImmutableArray<Measurement> Run(string modelName)
+    {
+        using var model = context.OpenModel(modelName);
+        return Run(model, () => context.ModelFile(modelName));
+    }
+
+    /// <summary>Takes the figures of a model.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="modelFile">Its file; asked for only when a metric looks at it.</param>
+    public ImmutableArray<Measurement> Run(Model model, Func<string> modelFile)
     {
         var metrics = evaluation.Metrics
             .Select(use => (Use: use, Metric: context.Services.Catalogs.Metrics.Find(use.Metric)!.Create(),
                 Options: context.Files.Localize(use.Options, use.Location, context.Cancellation)))
             .ToList();
         var data = evaluation.Data is null ? null : new DataSets(context).Open(evaluation.Data);
-        using var model = context.OpenModel(modelName);
         using var source = context.OpenModel(Recipe.SourceModel);
         var accumulators = metrics.Select(m => (m.Metric as IOutputMetric)?.Begin(m.Options)).ToList();
         if (accumulators.Exists(a => a is not null))
@@ -38,10 +47,10 @@ internal sealed class Evaluator(ItemContext context, string modelName, Recipes.E
                 [.. accumulators.Zip(metrics).Where(p => p.First is not null).Select(p => (p.First!, p.Second.Metric.NeedsSourceOutputs))]);
         }
 
-        var measure = new MetricContext
+        var measure = metrics.TrueForAll(m => m.Metric is IOutputMetric) ? null : new MetricContext
         {
             Model = model,
-            ModelFile = context.ModelFile(modelName),
+            ModelFile = modelFile(),
             Source = source,
             SourceFile = context.ModelFile(Recipe.SourceModel),
             Data = data,
@@ -54,7 +63,7 @@ internal sealed class Evaluator(ItemContext context, string modelName, Recipes.E
             var (use, metric, options) = metrics[i];
             context.Progress.Report(new(FeedShare + ((1 - FeedShare) * i / metrics.Count), use.Metric));
             context.Cancellation.ThrowIfCancellationRequested();
-            var values = accumulators[i]?.Result() ?? ((IModelMetric)metric).Measure(options, measure);
+            var values = accumulators[i]?.Result() ?? ((IModelMetric)metric).Measure(options, measure!);
             figures.AddRange(values.Select(v => new Measurement(v, metric.DependsOnMachine)));
         }
 

@@ -23,7 +23,7 @@ public sealed record FileEvaluation(string RecipeFile, string ModelFile)
     internal ImmutableArray<Measurement> Run(ItemContext context)
     {
         var evaluation = Select(context.Recipe, context.Services);
-        return new Evaluator(context with { OtherModels = ImmutableDictionary<string, string>.Empty.Add(Candidate, ModelFile) }, Candidate, evaluation).Run();
+        return new Evaluator(context with { OtherModels = ImmutableDictionary<string, string>.Empty.Add(Candidate, ModelFile) }, evaluation).Run(Candidate);
     }
 
     private Recipes.Evaluation Select(Recipe recipe, EngineServices services)

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Build.ML.Abstractions.Metrics;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Recipes;
 using Build.ML.Recipes.Options;
@@ -37,14 +38,10 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
         var builder = BeginRun();
         for (var i = 0; i < evaluation.Metrics.Length; i++)
         {
-            var use = evaluation.Metrics[i];
-            var entry = services.Catalogs.Metrics.Find(use.Metric)!;
-            var name = string.Create(CultureInfo.InvariantCulture, $"metric {i + 1} ({use.Metric})");
-            builder.Add(name, use.Metric).Add($"{name} assembly", services.AssemblyHash(entry.Type));
-            AddOptions(builder, $"{name} option ", use.Options);
+            AddMetric(builder, string.Create(CultureInfo.InvariantCulture, $"metric {i + 1} ({evaluation.Metrics[i].Metric})"), evaluation.Metrics[i]);
         }
 
-        if (evaluation.Metrics.Any(m => services.Catalogs.Metrics.Find(m.Metric)!.Create().DependsOnMachine))
+        if (evaluation.Metrics.Any(m => MetricOf(m).DependsOnMachine))
         {
             builder.Add("machine", Machine.Description);
         }
@@ -57,23 +54,43 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
         return builder;
     }
 
+    private IMetric MetricOf(MetricUse use) => services.Catalogs.Metrics.Find(use.Metric)!.Create();
+
+    private void AddMetric(FingerprintBuilder builder, string name, MetricUse use)
+    {
+        builder.Add(name, use.Metric).Add($"{name} assembly", services.AssemblyHash(services.Catalogs.Metrics.Find(use.Metric)!.Type));
+        AddOptions(builder, $"{name} option ", use.Options);
+    }
+
     /// <summary>Entries of options; data sets are followed down to the content of their files, models enter by what they are when the item runs.</summary>
     private void AddOptions(FingerprintBuilder builder, string prefix, object options)
     {
-        var data = new List<OptionReference>();
+        var named = new List<OptionReference>();
         var canonical = OptionWalk.Canonical(options, reference =>
         {
-            if (reference.Kind == ReferenceKind.Data)
+            named.Add(reference);
+            return reference.Kind switch
             {
-                data.Add(reference);
-            }
-
-            return reference.Kind switch { ReferenceKind.File => files.HashOf(reference.Name), ReferenceKind.Data => "data set", _ => "model" };
+                ReferenceKind.File => files.HashOf(reference.Name),
+                ReferenceKind.Data => "data set",
+                ReferenceKind.Metric => "metric",
+                _ => "model",
+            };
         });
         builder.Add(canonical.Select(o => new FingerprintEntry(prefix + o.Key, o.Value)));
-        foreach (var reference in data)
+        foreach (var reference in named.Where(r => r.Kind == ReferenceKind.Data))
         {
             AddData(builder, prefix + reference.Path, recipe.DataNamed(reference.Name));
+        }
+
+        foreach (var reference in named.Where(r => r.Kind == ReferenceKind.Metric))
+        {
+            var use = recipe.MetricNamed(reference.Name);
+            AddMetric(builder, $"{prefix}{reference.Path}: metric", use);
+            if (MetricOf(use).DependsOnMachine)
+            {
+                builder.Add($"{prefix}{reference.Path}: machine", Machine.Description);
+            }
         }
     }
 

@@ -29,5 +29,5 @@ internal sealed record EvaluateWork(string Model, Recipes.Evaluation Evaluation)
         [new("model", contentOf(Model)), new("source model", contentOf(Recipe.SourceModel))];
 
     public override void Execute(ItemContext context) =>
-        MetricsFile.Write(Path.Combine(context.Output, FileName), new Evaluator(context, Model, Evaluation).Run());
+        MetricsFile.Write(Path.Combine(context.Output, FileName), new Evaluator(context, Evaluation).Run(Model));
 }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Engine.Data;
+using Build.ML.Engine.Evaluation;
 using Build.ML.Engine.Running;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Recipes;
@@ -26,7 +27,13 @@ internal sealed record StepWork(Step Step) : ItemWork
         new("input model", contentOf(Step.From)),
         .. OptionWalk.References(Step.Options).Where(r => r.Kind == ReferenceKind.Model)
             .Select(r => new FingerprintEntry($"option {r.Path}: model", contentOf(r.Name))),
+        .. OptionWalk.References(Step.Options).Where(r => r.Kind == ReferenceKind.Metric)
+            .Select(r => new FingerprintEntry($"option {r.Path}: source model", contentOf(Recipe.SourceModel))),
     ];
+
+    // A step that searches by time measures it.
+    public override bool RunsAlone(EngineServices services) => OptionWalk.References(Step.Options)
+        .Any(r => r.Kind == ReferenceKind.Metric && services.Catalogs.Metrics.Find(r.Name)!.Create().DependsOnMachine);
 
     public override void Execute(ItemContext context)
     {
@@ -42,6 +49,7 @@ internal sealed record StepWork(Step Step) : ItemWork
                 Data = reference => data.Open(reference.Name),
                 Model = reference => context.OpenModel(reference.Name),
                 Inference = inference,
+                Evaluate = new CandidateEvaluation(context, Step.Location).Run,
                 Seed = Step.Seed,
                 Threads = context.Threads,
                 ScratchDirectory = context.Scratch,

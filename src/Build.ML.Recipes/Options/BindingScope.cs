@@ -7,14 +7,18 @@ namespace Build.ML.Recipes.Options;
 /// <param name="violations">Receives what is wrong.</param>
 /// <param name="data">Names under <c>data:</c>.</param>
 /// <param name="models"><c>model</c> and the ids of steps.</param>
-internal sealed class BindingScope(Violations violations, IReadOnlySet<string> data, IReadOnlySet<string> models)
+/// <param name="metrics">Names under <c>metrics:</c> of <c>evaluate:</c>.</param>
+internal sealed class BindingScope(Violations violations, IReadOnlySet<string> data, IReadOnlySet<string> models, IReadOnlySet<string> metrics)
 {
     internal Violations Violations => violations;
+
+    internal BindingScope WithMetrics(IReadOnlySet<string> names) => new(violations, data, models, names);
 
     internal object? Resolve(ReferenceKind kind, YamlScalar scalar) => kind switch
     {
         ReferenceKind.Data => Data(scalar) is { } name ? new DataReference(name) : null,
         ReferenceKind.Model => Model(scalar) is { } name ? new ModelReference(name) : null,
+        ReferenceKind.Metric => Metric(scalar) is { } name ? new MetricReference(name) : null,
         _ => File(scalar) is { } path ? new FileReference(path) : null,
     };
 
@@ -37,6 +41,17 @@ internal sealed class BindingScope(Violations violations, IReadOnlySet<string> d
         }
 
         violations.Add("BML1013", scalar, $"{scalar.Kind} is neither 'model' nor the id of a step.{violations.Suggest(scalar.Text, models)}");
+        return null;
+    }
+
+    internal string? Metric(YamlScalar scalar)
+    {
+        if (metrics.Contains(scalar.Text))
+        {
+            return scalar.Text;
+        }
+
+        violations.Add("BML1032", scalar, $"{scalar.Kind} is no metric of 'evaluate:'; a step searches by one that is.{violations.Suggest(scalar.Text, metrics)}");
         return null;
     }
 

@@ -37,6 +37,7 @@ internal static partial class OptionScalars
         EnumOption words => $"one of {string.Join(", ", words.Values.Select(v => v.Key))}",
         ReferenceOption { Kind: ReferenceKind.Data } => "the name of a data set",
         ReferenceOption { Kind: ReferenceKind.Model } => "'model' or the id of a step",
+        ReferenceOption { Kind: ReferenceKind.Metric } => "the name of a metric of 'evaluate'",
         ReferenceOption => "a path",
         ListOption list => $"a list, each element {Expected(list.Item)}",
         MapOption map => $"a mapping, each value {Expected(map.Value)}",

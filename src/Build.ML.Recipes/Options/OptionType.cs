@@ -44,6 +44,9 @@ public enum ReferenceKind
     /// <summary><c>model</c> or a step.</summary>
     Model,
 
+    /// <summary>An entry of <c>metrics:</c> under <c>evaluate:</c>.</summary>
+    Metric,
+
     /// <summary>A file or folder.</summary>
     File,
 }

@@ -26,6 +26,7 @@ internal static class OptionTypeReader
             : type == typeof(string) ? new TextOption(type, nullable)
             : type == typeof(DataReference) ? new ReferenceOption(type, nullable, ReferenceKind.Data)
             : type == typeof(ModelReference) ? new ReferenceOption(type, nullable, ReferenceKind.Model)
+            : type == typeof(MetricReference) ? new ReferenceOption(type, nullable, ReferenceKind.Metric)
             : type == typeof(FileReference) ? new ReferenceOption(type, nullable, ReferenceKind.File)
             : Collection(type, nullable, owner) ?? Record(type, nullable, owner));
     }
