@@ -76,13 +76,31 @@ public sealed partial class Model
         ObjectDisposedException.ThrowIf(_disposed, this);
         var copy = new Model(null, 0) { Path = Path };
         new ModelCopy(this, copy).Run();
-        foreach (var file in _files)
-        {
-            file.Share();
-            copy._files.Add(file);
-        }
-
+        ShareFiles(copy);
         return copy;
+    }
+
+    /// <summary>
+    /// A model of some nodes of the main graph, with functions and operator sets as here; the initializers that the nodes and their subgraphs read come
+    /// along, their tensors shared. Dispose both.
+    /// </summary>
+    /// <param name="nodes">Nodes of the main graph in order of execution.</param>
+    /// <param name="inputs">
+    /// The inputs of the new model: all that the nodes read besides initializers and each other's outputs, with types. An initializer among them is not taken
+    /// along.
+    /// </param>
+    /// <param name="outputs">The outputs of the new model: outputs of the nodes, or initializers.</param>
+    /// <exception cref="KeyNotFoundException">The nodes read a value that is none of these.</exception>
+    public Model Extract(IReadOnlyList<Node> nodes, IReadOnlyList<KeyValuePair<Value, OnnxType?>> inputs, IReadOnlyList<Value> outputs)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ArgumentNullException.ThrowIfNull(nodes);
+        ArgumentNullException.ThrowIfNull(inputs);
+        ArgumentNullException.ThrowIfNull(outputs);
+        var part = new Model(null, 0) { Path = Path };
+        new ModelCopy(this, part).RunPart(nodes, inputs, outputs);
+        ShareFiles(part);
+        return part;
     }
 
     /// <summary>Lets go of the files; weights that are still in them can no longer be read.</summary>
@@ -124,6 +142,15 @@ public sealed partial class Model
 
             file?.Release();
             throw;
+        }
+    }
+
+    private void ShareFiles(Model with)
+    {
+        foreach (var file in _files)
+        {
+            file.Share();
+            with._files.Add(file);
         }
     }
 

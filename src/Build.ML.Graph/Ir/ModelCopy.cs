@@ -11,17 +11,62 @@ internal sealed class ModelCopy(Model source, Model target)
     /// <summary>Fills the target, which must be empty.</summary>
     public void Run()
     {
-        target.IrVersion = source.IrVersion;
         target.ProducerName = source.ProducerName;
         target.ProducerVersion = source.ProducerVersion;
         target.Domain = source.Domain;
         target.ModelVersion = source.ModelVersion;
         target.DocString = source.DocString;
         target.Origin = source.Origin;
-        target.OperatorSets.CopyFrom(source.OperatorSets);
         Copy(source.Metadata, target.Metadata);
         Copy(source.TrainingInfo, target.TrainingInfo);
         Fill(source.Graph, target.Graph);
+        CopyOperators();
+    }
+
+    /// <summary>Fills the target, which must be empty, with some nodes of the main graph and the initializers they read.</summary>
+    /// <param name="nodes">In order of execution.</param>
+    /// <param name="inputs">What they read besides initializers and each other's outputs, with types.</param>
+    /// <param name="outputs">What the target returns: outputs of the nodes, or initializers.</param>
+    public void RunPart(IReadOnlyList<Node> nodes, IReadOnlyList<KeyValuePair<Value, OnnxType?>> inputs, IReadOnlyList<Value> outputs)
+    {
+        var graph = target.Graph;
+        graph.Name = source.Graph.Name;
+        foreach (var (value, type) in inputs)
+        {
+            _values.Add(value, graph.AddInput(value.Name, type));
+        }
+
+        foreach (var value in nodes.SelectMany(n => n.Reads()).Concat(outputs))
+        {
+            if (value.Graph == source.Graph && (value.Initializer is not null || value.IsSparseInitializer) && !_values.ContainsKey(value))
+            {
+                DeclareInitializer(value, graph);
+            }
+        }
+
+        var copies = new Node[nodes.Count];
+        for (var i = 0; i < copies.Length; i++)
+        {
+            copies[i] = Declare(nodes[i], graph);
+        }
+
+        for (var i = 0; i < copies.Length; i++)
+        {
+            Connect(nodes[i], copies[i]);
+        }
+
+        foreach (var output in outputs)
+        {
+            graph.AddOutput(_values[output]);
+        }
+
+        CopyOperators();
+    }
+
+    private void CopyOperators()
+    {
+        target.IrVersion = source.IrVersion;
+        target.OperatorSets.CopyFrom(source.OperatorSets);
         foreach (var function in source.Functions)
         {
             var copy = new Function(function.Domain, function.Name)
@@ -77,23 +122,7 @@ internal sealed class ModelCopy(Model source, Model target)
 
         for (var node = from.FirstNode; node is not null; node = node.Next)
         {
-            var copy = to.CreateNode(node.OpType, node.Domain);
-            copy.Name = node.Name;
-            copy.Overload = node.Overload;
-            copy.DocString = node.DocString;
-            copy.Origin = node.Origin;
-            Copy(node.Metadata, copy.Metadata);
-            foreach (var output in node.Outputs)
-            {
-                CopyFacts(output, copy.AddOutput(output.Name));
-            }
-
-            foreach (var attribute in node.Attributes)
-            {
-                copy.AppendAttribute(Declared(attribute));
-            }
-
-            to.InsertBefore(null, copy);
+            Declare(node, to);
         }
 
         // Values that nothing gives: a graph under construction, which Validate reports.
@@ -106,21 +135,62 @@ internal sealed class ModelCopy(Model source, Model target)
         }
     }
 
+    private Node Declare(Node node, OnnxGraph to)
+    {
+        var copy = to.CreateNode(node.OpType, node.Domain);
+        copy.Name = node.Name;
+        copy.Overload = node.Overload;
+        copy.DocString = node.DocString;
+        copy.Origin = node.Origin;
+        Copy(node.Metadata, copy.Metadata);
+        foreach (var output in node.Outputs)
+        {
+            CopyFacts(output, copy.AddOutput(output.Name));
+        }
+
+        foreach (var attribute in node.Attributes)
+        {
+            copy.AppendAttribute(Declared(attribute));
+        }
+
+        to.InsertBefore(null, copy);
+        return copy;
+    }
+
+    private void DeclareInitializer(Value value, OnnxGraph to)
+    {
+        var copy = to.Declare(value.Name);
+        CopyFacts(value, copy);
+        if (value.Initializer is { } tensor)
+        {
+            to.SetInitializer(copy, tensor);
+            return;
+        }
+
+        copy.IsSparseInitializer = true;
+        to.SparseInitializers.Add(new(copy, source.Graph.SparseInitializers.First(s => s.Key == value).Value));
+    }
+
+    private void Connect(Node node, Node copy)
+    {
+        var inputs = new Value?[node.Inputs.Count];
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            inputs[i] = node.Inputs[i] is { } input ? _values[input] : null;
+        }
+
+        copy.SetInputs(inputs);
+        foreach (var (graph, graphCopy) in node.Subgraphs.Zip(copy.Subgraphs))
+        {
+            Connect(graph, graphCopy);
+        }
+    }
+
     private void Connect(OnnxGraph from, OnnxGraph to)
     {
         for (Node? node = from.FirstNode, copy = to.FirstNode; node is not null; node = node.Next, copy = copy!.Next)
         {
-            var inputs = new Value?[node.Inputs.Count];
-            for (var i = 0; i < inputs.Length; i++)
-            {
-                inputs[i] = node.Inputs[i] is { } input ? _values[input] : null;
-            }
-
-            copy!.SetInputs(inputs);
-            foreach (var (graph, graphCopy) in node.Subgraphs.Zip(copy.Subgraphs))
-            {
-                Connect(graph, graphCopy);
-            }
+            Connect(node, copy!);
         }
 
         foreach (var output in from.Outputs)

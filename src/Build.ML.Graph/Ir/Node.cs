@@ -70,6 +70,23 @@ public sealed class Node
     /// <summary>The input at <paramref name="index"/>, or null when left out or beyond the last.</summary>
     public Value? Input(int index) => index < _inputs.Count ? _inputs[index] : null;
 
+    /// <summary>All values that the node reads: its inputs, and what its subgraphs read of the graphs around them; some more than once.</summary>
+    public IEnumerable<Value> Reads()
+    {
+        foreach (var input in _inputs)
+        {
+            if (input is not null)
+            {
+                yield return input;
+            }
+        }
+
+        foreach (var value in Subgraphs.SelectMany(g => g.OuterReads()))
+        {
+            yield return value;
+        }
+    }
+
     /// <summary>The attribute of that name, or null.</summary>
     public NodeAttribute? Attribute(string name)
     {
