@@ -29,6 +29,33 @@ public sealed class OnnxRuntimeInference(string? scratchDirectory = null) : IInf
         return OnnxRuntimeSession.Open(model, options.ExtraOutputs, settings, _scratchDirectory);
     }
 
+    /// <inheritdoc/>
+    /// <remarks>Null for models whose weights are not handed over in memory (256 MB): the runtime would hold them twice.</remarks>
+    public Model? Optimize(Model model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (!ModelFiles.FitsInMemory(model))
+        {
+            return null;
+        }
+
+        var folder = Directory.CreateDirectory(Path.Combine(_scratchDirectory, "buildml-" + Path.GetRandomFileName()));
+        try
+        {
+            using var settings = SessionSettings.Of(new InferenceOptions());
+            settings.OptimizedModelFilePath = Path.Combine(folder.FullName, "optimized.onnx");
+            using (OnnxRuntimeSession.Open(model, [], settings, _scratchDirectory))
+            {
+            }
+
+            return Model.Load(File.ReadAllBytes(settings.OptimizedModelFilePath));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
     /// <summary>Runs a model with per-node clocks on: which kernels ran, fused ones included, and for how long.</summary>
     /// <param name="model">The model.</param>
     /// <param name="feeds">One set of feeds for each run; the first run is warm-up and is left out of the times when there are more.</param>

@@ -26,6 +26,14 @@ public interface IInference
     /// <summary>Prepares a model; the session does not refer to it afterwards.</summary>
     /// <exception cref="Graph.Diagnostics.DiagnosticException">The runtime refuses the model; the message says what it said.</exception>
     IInferenceSession Open(Model model, InferenceOptions? options = null);
+
+    /// <summary>
+    /// The graph as the runtime would run it on this machine: which kernels it fuses nodes to, what it computes beforehand. For reports; not a model to keep.
+    /// Null where finding out would need more memory than a report is worth.
+    /// </summary>
+    /// <param name="model">The model; not changed.</param>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">The runtime refuses the model.</exception>
+    Model? Optimize(Model model) => null;
 }
 
 /// <summary>A model ready to run. Not for use by several threads at once.</summary>

@@ -16,6 +16,12 @@ internal sealed class CancellableInference(IInference inner, CancellationToken c
         return new Session(inner.Open(model, options), cancellation);
     }
 
+    public Model? Optimize(Model model)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return inner.Optimize(model);
+    }
+
     private sealed class Session(IInferenceSession inner, CancellationToken cancellation) : IInferenceSession
     {
         public ImmutableArray<KeyValuePair<string, OnnxType>> Inputs => inner.Inputs;
