@@ -1,8 +1,12 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using Build.ML.Cli.Models;
 using Build.ML.Cli.Output;
+using Build.ML.Engine.Inspection;
 using Build.ML.Graph;
+using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Text;
+using Build.ML.OnnxRuntime;
 using Spectre.Console;
 
 namespace Build.ML.Cli.Commands;
@@ -13,6 +17,12 @@ public sealed class InspectCommand : ICliCommand
 {
     private readonly Argument<string> _model = new("model") { Description = "An ONNX file." };
     private readonly Option<bool> _text = new("--text") { Description = "Print the graph itself, one node a line." };
+    private readonly Option<bool> _quantization = new("--quantization")
+    {
+        Description = "Show layer by layer how weights are stored, what they are multiplied with, and which kernel ONNX Runtime runs on this machine.",
+    };
+
+    private readonly Option<string?> _source = new("--source") { Description = "With --quantization: the model it was made from, to tell the error of each weight." };
 
     /// <inheritdoc/>
     public string Description => "Show a model's inputs, outputs, operators, weights, types and sizes.";
@@ -22,14 +32,28 @@ public sealed class InspectCommand : ICliCommand
     {
         command.Add(_model);
         command.Add(_text);
+        command.Add(_quantization);
+        command.Add(_source);
     }
 
     /// <inheritdoc/>
     public int Run(Invocation invocation)
     {
         var file = invocation.GetPath(_model);
+        var source = invocation.Get(_source);
+        if (source is not null && !invocation.Get(_quantization))
+        {
+            throw new DiagnosticException("BML8001", "--source was given without --quantization, which it belongs to. Add --quantization, or compare the models with 'buildml diff'.");
+        }
+
         using var model = Model.Open(file);
-        if (invocation.Get(_text))
+        if (invocation.Get(_quantization))
+        {
+            using var original = source is null ? null : Model.Open(invocation.Context.FullPath(source));
+            var layers = new QuantizationInspection(new OnnxRuntimeInference()).Layers(model, original);
+            invocation.Show(new Quantization(file, layers), (shown, console) => QuantizationTables.Render(shown.Layers, original is not null, console));
+        }
+        else if (invocation.Get(_text))
         {
             // Not through the console, which would break lines at the width of the terminal.
             invocation.Show(new Listing(file, model.ToText(types: true)), (listing, _) => invocation.Context.Output.Write(listing.Text));
@@ -84,4 +108,6 @@ public sealed class InspectCommand : ICliCommand
     private static string Shorten(string text) => text.Length <= 100 ? text.ReplaceLineEndings(" ") : text[..100].ReplaceLineEndings(" ") + " …";
 
     private sealed record Listing(string File, string Text);
+
+    private sealed record Quantization(string File, ImmutableArray<QuantizedLayer> Layers);
 }

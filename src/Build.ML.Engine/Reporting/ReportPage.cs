@@ -160,13 +160,16 @@ internal sealed class ReportPage(RecipeReport report, IReadOnlyDictionary<string
     {
         var counts = said.Layers.CountBy(l => l.Outcome).OrderBy(c => c.Key, StringComparer.Ordinal).Select(c => $"{c.Value} {c.Key}");
         var figures = said.Layers.SelectMany(l => l.Figures).Select(f => f.Key).Distinct().ToList();
+        var hasKernels = said.Layers.Any(l => l.Kernel.Length > 0);
         _page.Append($"<details><summary>{Escape(string.Join(", ", counts))} of {Count(said.Layers.Length, "layer")}</summary>\n")
-            .Append("<div class=\"wide\"><table>\n<thead><tr><th>layer</th><th>operator</th><th>outcome</th>");
+            .Append("<div class=\"wide\"><table>\n<thead><tr><th>layer</th><th>operator</th><th>outcome</th>")
+            .Append(hasKernels ? "<th>kernel</th>" : "");
         figures.ForEach(f => _page.Append($"<th class=\"number\">{Escape(f)}</th>"));
         _page.Append("<th>reason</th></tr></thead>\n<tbody>\n");
         foreach (var layer in said.Layers)
         {
-            _page.Append($"<tr><td>{Escape(layer.Layer)}</td><td>{Escape(layer.OpType)}</td><td>{Escape(layer.Outcome)}</td>");
+            _page.Append($"<tr><td>{Escape(layer.Layer)}</td><td>{Escape(layer.OpType)}</td><td>{Escape(layer.Outcome)}</td>")
+                .Append(hasKernels ? $"<td>{Escape(layer.Kernel)}</td>" : "");
             figures.ForEach(f => _page.Append($"<td class=\"number\">{FigureOf(layer, f)}</td>"));
             _page.Append($"<td>{Escape(layer.Reason)}</td></tr>\n");
         }

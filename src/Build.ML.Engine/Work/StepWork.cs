@@ -3,6 +3,7 @@ using Build.ML.Abstractions.Techniques;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Engine.Data;
 using Build.ML.Engine.Evaluation;
+using Build.ML.Engine.Inspection;
 using Build.ML.Engine.Running;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Recipes;
@@ -58,13 +59,15 @@ internal sealed record StepWork(Step Step) : ItemWork
                 Cancellation = context.Cancellation,
             });
         context.Cancellation.ThrowIfCancellationRequested();
+        ImmutableArray<LayerOutcome> layers;
         using (result.Model)
         {
             ModelCheck.Result(result.Model, Step);
+            layers = LayerKernels.Name(result.Model, result.Layers, inference);
             result.Model.Save(Path.Combine(context.Output, ModelFile));
         }
 
-        File.WriteAllText(Path.Combine(context.Output, ReportFile), EngineJson.Write(new StepReport(Step.Technique, result.Layers, result.Notes)));
+        File.WriteAllText(Path.Combine(context.Output, ReportFile), EngineJson.Write(new StepReport(Step.Technique, layers, result.Notes)));
     }
 }
 
