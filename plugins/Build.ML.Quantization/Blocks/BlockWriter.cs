@@ -1,0 +1,151 @@
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Graph;
+using Build.ML.Graph.Ir;
+
+namespace Build.ML.Quantization.Blocks;
+
+/// <summary>
+/// Puts quantized matrices in the place of float weights: MatMulNBits or DequantizeLinear before the operator for products, GatherBlockQuantized for look-ups, DequantizeLinear for
+/// convolutions. Bytes wait in a scratch file until the model is saved, so that memory holds one layer at a time.
+/// </summary>
+/// <param name="model">The model, edited in place.</param>
+/// <param name="options">Form and accuracy level.</param>
+/// <param name="context">Scratch folder and cores.</param>
+internal sealed class BlockWriter(Model model, WeightFormOptions options, StepContext context)
+{
+    private readonly ScratchFile _scratch = new(context.ScratchDirectory);
+
+    /// <summary>Why a layer cannot or should not be stored in a format, or null: to be asked before any work on the layer.</summary>
+    /// <param name="layer">A layer of this model.</param>
+    /// <param name="format">The format.</param>
+    public string? Obstacle(WeightLayer layer, BlockFormat format) =>
+        options.Form == WeightForm.DequantizeLinear && format.StorageBits < 8 && layer.Readers.Any(r => r.Node.OpType == "Gather")
+            ? "ONNX's Gather takes no integers of 4 bits: use form: matmul_nbits, or 8 bits"
+        : format.EffectiveBits(layer.Columns) >= layer.Tensor.Type.BitWidth() ? $"rows of {layer.Columns} would not become smaller"
+        : null;
+
+    /// <summary>Replaces the layer's weight in all nodes that read it and removes what is not needed any more.</summary>
+    /// <param name="layer">A layer of this model.</param>
+    /// <param name="matrix">Its codes; not referred to afterwards.</param>
+    /// <param name="sqnrDecibels">What the codes make of the weights, where the caller knows; else it is measured.</param>
+    /// <param name="figures">Further figures of the method.</param>
+    /// <returns>The line of the report.</returns>
+    public LayerOutcome Write(
+        WeightLayer layer, BlockQuantizedMatrix matrix, double? sqnrDecibels = null, params ReadOnlySpan<KeyValuePair<string, double>> figures)
+    {
+        var sqnr = sqnrDecibels ?? WeightError.Of(layer, matrix, context.Threads).SqnrDecibels;
+        PackedBlocks? packed = null;
+        PlainBlocks? plain = null;
+        foreach (var (node, input) in layer.Readers)
+        {
+            var isPlain = node.OpType == "Conv" || options.Form == WeightForm.DequantizeLinear;
+            if (isPlain)
+            {
+                OpsetCheck.Require(model, 21, "DequantizeLinear with blocks or 4 bits");
+                ReplacePlain(node, input, plain ??= new(layer, matrix, _scratch));
+            }
+            else
+            {
+                model.OperatorSets["com.microsoft"] = Math.Max(model.OperatorSets["com.microsoft"], 1);
+                ReplacePacked(node, layer, packed ??= new(layer, matrix, _scratch, context.Threads));
+            }
+        }
+
+        ConstantSource.RemoveIfUnused(layer.Weight);
+        return new(
+            layer.Name,
+            layer.OpType,
+            "quantized",
+            "",
+            [
+                new("bits", matrix.Format.Bits), new("block_size", matrix.Format.BlockSize), new("weight_sqnr_db", sqnr),
+                new("size_ratio", matrix.Format.EffectiveBits(matrix.Columns) / layer.Tensor.Type.BitWidth()), .. figures,
+            ]);
+    }
+
+    private void ReplacePacked(Node node, WeightLayer layer, PackedBlocks blocks)
+    {
+        var graph = node.Graph;
+        var name = node.Outputs[0].Name;
+        var source = node.Inputs[node.OpType == "Gather" ? 0 : 1];
+        if (node.OpType == "Gather")
+        {
+            var table = blocks.Table(node, isShared: layer.OpType != "Gather");
+            ReadOnlySpan<Value?> lookUp = [table, node.Inputs[1], blocks.Scales, blocks.ZeroPoints];
+            Substitute(node, graph.Add(
+                "GatherBlockQuantized",
+                lookUp[..(blocks.ZeroPoints is null ? 3 : 4)],
+                name + "_rows",
+                [
+                    NodeAttribute.Int("bits", blocks.StorageBits), NodeAttribute.Int("block_size", blocks.BlockSize),
+                    NodeAttribute.Int("gather_axis", 0), NodeAttribute.Int("quantize_axis", 1),
+                ],
+                "com.microsoft",
+                node));
+            ConstantSource.RemoveIfUnused(source);
+            return;
+        }
+
+        var alpha = node.OpType == "Gemm" ? node.Float("alpha", 1) : 1;
+        var scales = alpha == 1 ? blocks.Scales : blocks.Scaled(layer.Weight.Name + "_alpha", alpha);
+        var addend = node.OpType == "Gemm" ? GemmAddend.Of(node) : null;
+        var bias = addend is { Constant: { } constant } && constant.Count == layer.Rows && constant.Sizes[^1] == layer.Rows ? addend : null;
+        if (bias is { Constant.Rank: > 1 })
+        {
+            bias = graph.AddInitializer(bias.Name + "_vector", bias.Constant!.Reshape(layer.Rows));
+        }
+
+        ReadOnlySpan<Value?> inputs = [node.Inputs[0], blocks.Codes, scales, blocks.ZeroPoints, null, bias];
+        var product = graph.Add(
+            "MatMulNBits",
+            inputs[..(bias is not null ? 6 : blocks.ZeroPoints is not null ? 4 : 3)],
+            name + "_product",
+            [
+                NodeAttribute.Int("K", layer.Columns), NodeAttribute.Int("N", layer.Rows), NodeAttribute.Int("bits", blocks.StorageBits),
+                NodeAttribute.Int("block_size", blocks.BlockSize), NodeAttribute.Int("accuracy_level", options.AccuracyLevel),
+            ],
+            "com.microsoft",
+            node);
+        Substitute(node, addend is null || bias is not null ? product : graph.Add("Add", [product, addend], name + "_sum", before: node));
+        ConstantSource.RemoveIfUnused(source);
+    }
+
+    private static void ReplacePlain(Node node, int input, PlainBlocks blocks)
+    {
+        var graph = node.Graph;
+        var source = node.Inputs[input];
+        switch (node.OpType)
+        {
+            case "Conv":
+                node.SetInput(input, blocks.DequantizeFilters(node));
+                break;
+            case "Gather":
+                Substitute(node, blocks.DequantizeRows(node));
+                break;
+            case "MatMul":
+                node.SetInput(input, blocks.DequantizeTransposed(node, 1));
+                break;
+            default:
+                // ONNX Runtime makes MatMulNBits of DequantizeLinear before MatMul, not before Gemm.
+                var name = node.Outputs[0].Name;
+                var addend = GemmAddend.Of(node);
+                var product = graph.Add("MatMul", [node.Inputs[0], blocks.DequantizeTransposed(node, node.Float("alpha", 1))], name + "_product", before: node);
+                Substitute(node, addend is null ? product : graph.Add("Add", [product, addend], name + "_sum", before: node));
+                break;
+        }
+
+        ConstantSource.RemoveIfUnused(source);
+    }
+
+    /// <summary>Lets <paramref name="result"/> stand for the node's output under the node's name.</summary>
+    private static void Substitute(Node node, Value result)
+    {
+        if (node.Name.Length > 0)
+        {
+            result.Producer!.Name = node.Name;
+        }
+
+        node.Graph.Replace(node.Outputs[0], result);
+        node.Graph.Remove(node);
+    }
+}

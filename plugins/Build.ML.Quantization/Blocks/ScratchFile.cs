@@ -1,0 +1,80 @@
+using System.Buffers;
+using Build.ML.Graph.Tensors;
+using Microsoft.Win32.SafeHandles;
+
+namespace Build.ML.Quantization.Blocks;
+
+/// <summary>
+/// Bytes that wait for the model to be saved, in a file instead of memory. The file goes away with the last content that refers to it; deleting its folder before is
+/// harmless.
+/// </summary>
+/// <param name="directory">Where it is made when first needed.</param>
+internal sealed class ScratchFile(string directory)
+{
+    private const int Piece = 1 << 20;
+
+    private SafeFileHandle? _handle;
+    private long _length;
+
+    /// <summary>Appends bytes and returns them as a content of a tensor; small ones stay in memory.</summary>
+    public TensorContent Append(ReadOnlyMemory<byte> bytes)
+    {
+        if (bytes.Length < 1 << 16)
+        {
+            return new MemoryContent(bytes);
+        }
+
+        _handle ??= File.OpenHandle(
+            Path.Combine(directory, Path.GetRandomFileName()),
+            FileMode.CreateNew,
+            FileAccess.ReadWrite,
+            FileShare.ReadWrite | FileShare.Delete,
+            FileOptions.DeleteOnClose);
+        var start = _length;
+        RandomAccess.Write(_handle, bytes.Span, start);
+        _length += bytes.Length;
+        return new Part(_handle, start, bytes.Length);
+    }
+
+    private sealed class Part(SafeFileHandle handle, long start, int length) : TensorContent
+    {
+        public override long Length => length;
+
+        public override ContentView Open()
+        {
+            var bytes = GC.AllocateUninitializedArray<byte>(length);
+            Read(start, bytes);
+            return new MemoryContent(bytes).Open();
+        }
+
+        public override void CopyTo(Stream destination, CancellationToken cancellation = default)
+        {
+            var buffer = ArrayPool<byte>.Shared.Rent(Math.Min(Piece, length));
+            try
+            {
+                for (var done = 0; done < length;)
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                    var piece = buffer.AsSpan(0, Math.Min(buffer.Length, length - done));
+                    Read(start + done, piece);
+                    destination.Write(piece);
+                    done += piece.Length;
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+            }
+        }
+
+        private void Read(long from, Span<byte> destination)
+        {
+            while (destination.Length > 0)
+            {
+                var read = RandomAccess.Read(handle, destination, from);
+                destination = read > 0 ? destination[read..] : throw new EndOfStreamException("A scratch file became shorter while it was in use.");
+                from += read;
+            }
+        }
+    }
+}
