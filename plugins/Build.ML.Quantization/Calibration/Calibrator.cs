@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Statistics;
 using Build.ML.Graph.Catalogs;
 
 namespace Build.ML.Quantization.Calibration;

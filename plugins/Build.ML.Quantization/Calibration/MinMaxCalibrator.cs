@@ -1,3 +1,5 @@
+using Build.ML.Calibration.Statistics;
+
 namespace Build.ML.Quantization.Calibration;
 
 /// <summary>All that was seen: nothing is clipped, one outlier coarsens all.</summary>

@@ -1,3 +1,5 @@
+using Build.ML.Calibration.Statistics;
+
 namespace Build.ML.Quantization.Calibration;
 
 /// <summary>

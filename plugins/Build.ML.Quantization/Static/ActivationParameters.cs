@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Statistics;
 using Build.ML.Quantization.Calibration;
 
 namespace Build.ML.Quantization.Static;

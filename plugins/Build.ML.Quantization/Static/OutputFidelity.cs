@@ -3,9 +3,9 @@ using System.Runtime.ExceptionServices;
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
-using Build.ML.Quantization.Calibration;
 
 namespace Build.ML.Quantization.Static;
 
@@ -31,7 +31,7 @@ internal sealed class OutputFidelity
         _context = context;
         var left = samples;
         var batches = new List<Batch>();
-        foreach (var batch in data.Batches(Batching.SizeFor(model, ActivationCalibration.BatchSize)))
+        foreach (var batch in data.Batches(Batching.SizeFor(model)))
         {
             if (left <= 0)
             {

@@ -4,6 +4,8 @@ using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration;
+using Build.ML.Calibration.Statistics;
 using Build.ML.Graph;
 using Build.ML.Graph.Catalogs;
 using Build.ML.Graph.Diagnostics;
@@ -81,7 +83,7 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
 
         var data = context.Data(options.Data);
         var rounded = plan.Activations().ToArray();
-        var histograms = new ActivationCalibration(context).Observe(model, [.. rounded.Select(v => v.Name)], data);
+        var histograms = new CalibrationStage(context).Observe(model, [.. rounded.Select(v => v.Name)], options.Data, new HistogramStatistic());
         var telling = rounded.ToDictionary(v => v.Name, TellingRange.Of);
         var target = new CalibrationTarget(options.ActivationType, options.ActivationSymmetric, ReduceRange: false, options.Percentile);
         var activations = new ActivationParameters(histograms, calibrator, telling, target);

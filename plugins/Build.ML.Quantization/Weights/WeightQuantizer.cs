@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Statistics;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Tensors;
 
@@ -77,8 +78,8 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
                     {
                         var part = values.Slice(segment.Start, segment.Length);
                         var finite = segment.IsRow
-                            ? WeightKernels.WidenByColumn(part, local.Low, local.High)
-                            : WeightKernels.Extremes(part, ref local.Low[segment.Channel], ref local.High[segment.Channel]);
+                            ? FiniteExtremes.WidenByColumn(part, local.Low, local.High)
+                            : FiniteExtremes.Widen(part, ref local.Low[segment.Channel], ref local.High[segment.Channel]);
                         if (!finite)
                         {
                             Interlocked.Exchange(ref broken, 1);

@@ -2,12 +2,11 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 
-namespace Build.ML.Quantization.Calibration;
+namespace Build.ML.Calibration.Statistics;
 
 /// <summary>
 /// Counts of an activation's values in bins of equal width, collected in one pass without knowing the range before. The width is a power of two and bins start
-/// at its multiples, so that when the range grows neighbouring bins merge exactly: the result is a function of the values alone, whatever their order and
-/// however they were divided among histograms that are merged later.
+/// at its multiples, so that when the range grows neighbouring bins merge exactly: the result is a function of the values alone, whatever their order.
 /// </summary>
 public sealed class ActivationHistogram
 {
@@ -54,7 +53,7 @@ public sealed class ActivationHistogram
         }
 
         float low = Minimum, high = Maximum;
-        if (!Weights.WeightKernels.Extremes(values, ref low, ref high))
+        if (!FiniteExtremes.Widen(values, ref low, ref high))
         {
             return false;
         }
@@ -69,24 +68,42 @@ public sealed class ActivationHistogram
         return true;
     }
 
-    /// <summary>Adds what another histogram counted.</summary>
-    public void Merge(ActivationHistogram other)
+    /// <summary>Writes all there is.</summary>
+    internal void Write(BinaryWriter to)
     {
-        if (other.Count == 0)
+        to.Write(Count);
+        to.Write(Zeros);
+        to.Write(Minimum);
+        to.Write(Maximum);
+        to.Write(_exponent);
+        to.Write(_first);
+        var bins = Bins;
+        to.Write(bins.Length);
+        foreach (var bin in bins)
         {
-            return;
+            to.Write7BitEncodedInt64(bin);
+        }
+    }
+
+    /// <summary>Reads what <see cref="Write"/> wrote.</summary>
+    internal static ActivationHistogram Read(BinaryReader from)
+    {
+        var histogram = new ActivationHistogram
+        {
+            Count = from.ReadInt64(),
+            Zeros = from.ReadInt64(),
+            Minimum = from.ReadSingle(),
+            Maximum = from.ReadSingle(),
+            _exponent = from.ReadInt32(),
+            _first = from.ReadInt32(),
+        };
+        var bins = from.ReadInt32();
+        for (var i = 0; i < bins; i++)
+        {
+            histogram._counts[i] = from.Read7BitEncodedInt64();
         }
 
-        Widen(Math.Min(Minimum, other.Minimum), Math.Max(Maximum, other.Maximum));
-        var shift = Shift(other._exponent, _exponent);
-        var bins = other.Bins;
-        for (var i = 0; i < bins.Length; i++)
-        {
-            _counts[((other._first + i) >> shift) - _first] += bins[i];
-        }
-
-        Count += other.Count;
-        Zeros += other.Zeros;
+        return histogram;
     }
 
     private void Widen(float low, float high)
