@@ -1,5 +1,6 @@
 using System.Text.Json;
 using Build.ML.Engine.Evaluation;
+using Build.ML.Engine.Work;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 
@@ -39,6 +40,29 @@ public sealed class ExecutionTests : IDisposable
         Assert.True(_workspace.Build().Succeeded);
         using var result = Model.Open(Path.Combine(_workspace.Work, "net", "scaled", "model.onnx"));
         Assert.Equal(factor, result.Graph.Initializers[0].Initializer!.ToArray<float>()[0]);
+    }
+
+    [Theory]
+    [InlineData("test_shift <= -10", "2 tries")] // the first three rows of W, which the data selects, sum to 21: half of them shift the outputs by -10.5
+    [InlineData("test_shift <= model.test_size", "1 tries")]
+    public void A_step_may_try_candidates_until_the_gates_hold(string gate, string note)
+    {
+        _workspace.EditRecipe("use: test.scale\n    with: { factor: 2 }", "use: test.until_gates_hold");
+        _workspace.EditRecipe("metrics: [test_accuracy, test_size]", "metrics: [test_accuracy, test_size, test_shift]");
+        _workspace.EditRecipe("test_size <= 2 * model.test_size", gate);
+        _workspace.Build();
+        var report = StepReport.Read(Path.Combine(_workspace.Work, "net", "scaled"));
+        Assert.Equal(note, report.Notes[0]);
+        Assert.StartsWith(gate + ": actual ", report.Notes[1]);
+    }
+
+    [Fact]
+    public void A_gate_of_another_step_cannot_decide_a_candidate()
+    {
+        _workspace.EditRecipe("use: test.scale\n    with: { factor: 2 }", "use: test.until_gates_hold");
+        _workspace.EditRecipe("test_size <= 2 * model.test_size", "clipped.test_size <= 2 * model.test_size");
+        Assert.False(_workspace.Build().Succeeded);
+        Assert.Contains(_workspace.Observer.Diagnostics, d => d.Code == "BML5014" && d.Message.Contains("clipped.test_size", StringComparison.Ordinal));
     }
 
     [Fact]

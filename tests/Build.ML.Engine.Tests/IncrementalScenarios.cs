@@ -29,6 +29,15 @@ public sealed class IncrementalScenarios : IDisposable
     }
 
     [Fact]
+    public void CheckedGateChangeMiss()
+    {
+        _workspace.EditRecipe("use: test.scale\n    with: { factor: 2 }", "use: test.until_gates_hold");
+        _workspace.Build();
+        _workspace.EditRecipe("test_size <= 2 * model.test_size", "test_size <= 3 * model.test_size");
+        Assert.Equal("scaled report", _workspace.Names(ItemStatus.Ran)); // with the same outcome, which what follows does not notice
+    }
+
+    [Fact]
     public void SearchedDataChangeMiss()
     {
         _workspace.EditRecipe("use: test.scale\n    with: { factor: 2 }", "use: test.search\n    with: { by: test_size, data: calibration }");

@@ -175,6 +175,26 @@ public sealed class ParallelProbe : Technique<NoOptions>
     }
 }
 
+/// <summary>Halves weights until the gates hold.</summary>
+[Technique("test.until_gates_hold", ChecksGates = true)]
+public sealed class UntilGatesHold : Technique<NoOptions>
+{
+    public override StepResult Apply(Model model, NoOptions options, StepContext context)
+    {
+        for (var tries = 1; tries < 10; tries++)
+        {
+            if (context.CheckGates(model) is { Passed: true } verdict)
+            {
+                return new(model) { Notes = [$"{tries} tries", .. verdict.Gates] };
+            }
+
+            Weights.Edit(model, w => w / 2);
+        }
+
+        throw new InvalidOperationException("No candidate passed.");
+    }
+}
+
 static class Weights
 {
     public static void Edit(Model model, Func<float, float> edit)

@@ -30,6 +30,13 @@ public sealed record StepContext
     public Func<Model, DataReference, ImmutableArray<MetricReference>, ImmutableArray<MetricValue>> Evaluate { get; init; } =
         static (_, _, _) => throw new NotSupportedException("This context evaluates nothing.");
 
+    /// <summary>
+    /// Takes the figures of the recipe's evaluation of a candidate and compares them with the recipe's gates, the candidate standing for this step and for the recipe's
+    /// last step. Only for techniques that say <see cref="TechniqueAttribute.ChecksGates"/>. Default: throws.
+    /// </summary>
+    /// <exception cref="Build.ML.Graph.Diagnostics.DiagnosticException">The recipe has no gates, or a gate names another step.</exception>
+    public Func<Model, GateVerdict> CheckGates { get; init; } = static _ => throw new NotSupportedException("This context has no gates.");
+
     /// <summary>Seed of all randomness in the step; part of the fingerprint.</summary>
     public long Seed { get; init; }
 

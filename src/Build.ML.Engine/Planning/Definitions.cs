@@ -1,5 +1,8 @@
+using System.Collections.Immutable;
 using System.Globalization;
+using System.Reflection;
 using Build.ML.Abstractions.Metrics;
+using Build.ML.Abstractions.Techniques;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Recipes;
 using Build.ML.Recipes.Options;
@@ -29,13 +32,40 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
             .Add($"assembly of {step.Technique}", services.AssemblyHash(services.Catalogs.Techniques.Find(step.Technique)!.Type))
             .Add("seed", step.Seed.ToString(CultureInfo.InvariantCulture));
         AddOptions(builder, "option ", step.Options);
+        if (GateMetrics(step).Length > 0)
+        {
+            AddGates(builder);
+        }
+
         return builder;
+    }
+
+    /// <summary>The metrics that decide a step because its technique tries candidates against the gates; none for others.</summary>
+    public ImmutableArray<string> GateMetrics(Step step) =>
+        recipe.Evaluate is { } evaluation && services.Catalogs.Techniques.Find(step.Technique)!.Type.GetCustomAttribute<TechniqueAttribute>()!.ChecksGates
+            ? [.. evaluation.Metrics.Select(m => m.Metric)] : [];
+
+    // A step that tries candidates against the gates is decided by them and by all that they are measured with.
+    private void AddGates(FingerprintBuilder builder)
+    {
+        foreach (var (gate, index) in recipe.Gates.Select((g, i) => (g, i + 1)))
+        {
+            builder.Add(string.Create(CultureInfo.InvariantCulture, $"gate {index}"), gate.Text);
+        }
+
+        AddEvaluation(builder, recipe.Evaluate!);
     }
 
     /// <summary>Entries of an evaluation.</summary>
     public FingerprintBuilder OfEvaluation(Recipes.Evaluation evaluation)
     {
         var builder = BeginRun();
+        AddEvaluation(builder, evaluation);
+        return builder;
+    }
+
+    private void AddEvaluation(FingerprintBuilder builder, Recipes.Evaluation evaluation)
+    {
         for (var i = 0; i < evaluation.Metrics.Length; i++)
         {
             AddMetric(builder, string.Create(CultureInfo.InvariantCulture, $"metric {i + 1} ({evaluation.Metrics[i].Metric})"), evaluation.Metrics[i]);
@@ -50,8 +80,6 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
         {
             AddData(builder, "data", recipe.DataNamed(data));
         }
-
-        return builder;
     }
 
     private IMetric MetricOf(MetricUse use) => services.Catalogs.Metrics.Find(use.Metric)!.Create();

@@ -58,7 +58,9 @@ internal sealed class Planner(EngineServices services, EngineOptions options, Fi
         yield return items.Create(Recipe.SourceModel, WorkItemKind.Source, source, [], source.AddTo(definitions.Begin()), [SourceWork.FileName]);
         foreach (var step in InOrder(recipe.Steps))
         {
-            yield return items.Create(step.Id, WorkItemKind.Step, new StepWork(step), step.Needs, definitions.OfStep(step), [StepWork.ModelFile, StepWork.ReportFile]);
+            var work = new StepWork(step, definitions.GateMetrics(step));
+            yield return items.Create(step.Id, WorkItemKind.Step, work, work.GateMetrics.IsEmpty ? step.Needs : [.. step.Needs.Union([Recipe.SourceModel])],
+                definitions.OfStep(step), [StepWork.ModelFile, StepWork.ReportFile]);
         }
 
         ImmutableArray<string> evaluations = [];
@@ -67,10 +69,10 @@ internal sealed class Planner(EngineServices services, EngineOptions options, Fi
             var definition = definitions.OfEvaluation(evaluate).Build();
             foreach (var model in evaluate.Steps.Insert(0, Recipe.SourceModel))
             {
-                var work = new EvaluateWork(model, evaluate);
-                yield return items.Create(work.Name, WorkItemKind.Evaluate, work, model == Recipe.SourceModel ? [model] : [model, Recipe.SourceModel],
+                var measuring = new EvaluateWork(model, evaluate);
+                yield return items.Create(measuring.Name, WorkItemKind.Evaluate, measuring, model == Recipe.SourceModel ? [model] : [model, Recipe.SourceModel],
                     new FingerprintBuilder().Add(definition.Entries), [EvaluateWork.FileName]);
-                evaluations = evaluations.Add(work.Name);
+                evaluations = evaluations.Add(measuring.Name);
             }
 
             var report = new ReportWork(evaluate, [.. recipe.Steps.Select(s => s.Id)]);

@@ -14,13 +14,16 @@ internal sealed record GateCheck(GateResult Result, string Line, Diagnostic? Fai
     /// Compares a gate's sides. <c>model.metric</c> beside a figure of a step is the source model's figure taken in the same run as the step's, where there is one:
     /// ratios of times then do not depend on what else the machine did.
     /// </summary>
-    public static GateCheck Of(Gate gate, EvaluationSet figures, Recipe recipe)
+    /// <param name="gate">The gate.</param>
+    /// <param name="figures">What was measured.</param>
+    /// <param name="step">The step that metrics without a name are of: the recipe's last one, or a candidate.</param>
+    public static GateCheck Of(Gate gate, EvaluationSet figures, string step)
     {
         var missing = new List<string>();
-        var subject = gate.Expression.Metrics.Select(m => m.Model ?? recipe.Steps[^1].Id).FirstOrDefault(m => m != Recipe.SourceModel) ?? Recipe.SourceModel;
+        var subject = gate.Expression.Metrics.Select(m => m.Model ?? step).FirstOrDefault(m => m != Recipe.SourceModel) ?? Recipe.SourceModel;
         var result = gate.Expression.Evaluate(metric =>
         {
-            var model = metric.Model ?? recipe.Steps[^1].Id;
+            var model = metric.Model ?? step;
             var value = model == Recipe.SourceModel ? figures.SourceFor(subject, metric.Metric) : figures.Find(model, metric.Metric)?.Value.Value;
             if (value is null)
             {

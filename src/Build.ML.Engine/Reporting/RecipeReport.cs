@@ -18,7 +18,7 @@ internal sealed class RecipeReport(Recipe recipe, EvaluationSet figures, IReadOn
     public IReadOnlyDictionary<string, StepReport> Steps => steps;
 
     /// <summary>The gates, in the order of the recipe.</summary>
-    public IReadOnlyList<GateCheck> Gates { get; } = [.. recipe.Gates.Select(g => GateCheck.Of(g, figures, recipe))];
+    public IReadOnlyList<GateCheck> Gates { get; } = [.. recipe.Gates.Select(g => GateCheck.Of(g, figures, recipe.Steps[^1].Id))];
 
     /// <summary>Aligned plain text.</summary>
     public string ToText()

@@ -12,7 +12,9 @@ using Build.ML.Recipes.Options;
 namespace Build.ML.Engine.Work;
 
 /// <summary>Runs a technique on a model.</summary>
-internal sealed record StepWork(Step Step) : ItemWork
+/// <param name="Step">The step.</param>
+/// <param name="GateMetrics">Metrics of the recipe's evaluation where the technique tries candidates against the gates; else none.</param>
+internal sealed record StepWork(Step Step, ImmutableArray<string> GateMetrics) : ItemWork
 {
     public const string ModelFile = "model.onnx";
     public const string ReportFile = "step.json";
@@ -26,6 +28,7 @@ internal sealed record StepWork(Step Step) : ItemWork
     public override IEnumerable<FingerprintEntry> Inputs(Func<string, string> contentOf) =>
     [
         new("input model", contentOf(Step.From)),
+        .. GateMetrics.Length > 0 ? [new FingerprintEntry("gates: source model", contentOf(Recipe.SourceModel))] : Array.Empty<FingerprintEntry>(),
         .. OptionWalk.References(Step.Options).Where(r => r.Kind == ReferenceKind.Model)
             .Select(r => new FingerprintEntry($"option {r.Path}: model", contentOf(r.Name))),
         .. OptionWalk.References(Step.Options).Where(r => r.Kind == ReferenceKind.Metric)
@@ -34,7 +37,8 @@ internal sealed record StepWork(Step Step) : ItemWork
 
     // A step that searches by time measures it.
     public override bool RunsAlone(EngineServices services) => OptionWalk.References(Step.Options)
-        .Any(r => r.Kind == ReferenceKind.Metric && services.Catalogs.Metrics.Find(r.Name)!.Create().DependsOnMachine);
+        .Where(r => r.Kind == ReferenceKind.Metric).Select(r => r.Name).Concat(GateMetrics)
+        .Any(m => services.Catalogs.Metrics.Find(m)!.Create().DependsOnMachine);
 
     public override void Execute(ItemContext context)
     {
@@ -51,6 +55,7 @@ internal sealed record StepWork(Step Step) : ItemWork
                 Model = reference => context.OpenModel(reference.Name),
                 Inference = inference,
                 Evaluate = new CandidateEvaluation(context, Step.Location).Run,
+                CheckGates = new CandidateGates(context, Step).Check,
                 Seed = Step.Seed,
                 Threads = context.Threads,
                 ScratchDirectory = context.Scratch,
