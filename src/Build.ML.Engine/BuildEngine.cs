@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Caching.Checkpoints;
 using Build.ML.Caching.Files;
 using Build.ML.Caching.Stores;
 using Build.ML.Engine.Evaluation;
@@ -39,7 +40,7 @@ public sealed class BuildEngine : IDisposable
         _temporary = new(() => new TemporaryArea(Path.Combine(Options.WorkPath, ".tmp")));
         _files = new(() => new FileStore(_services.Value.Store, _hashes.Value, Path.Combine(Options.WorkPath, ".files"), _temporary.Value));
         _runner = new(() => FileErrors.Guard(Options.WorkPath, () => new ItemRunner(
-            _services.Value, Options.TimeProvider, _hashes.Value, _temporary.Value, _files.Value, new CoreBudget(Options.Cores))));
+            _services.Value, Options.TimeProvider, _hashes.Value, _temporary.Value, _files.Value, OpenCheckpoints(Options), new CoreBudget(Options.Cores))));
     }
 
     /// <summary>What the engine was made with, paths made full.</summary>
@@ -56,6 +57,13 @@ public sealed class BuildEngine : IDisposable
     /// <summary>Opens the cache that options name, without loading anything else.</summary>
     /// <exception cref="DiagnosticException">BML5004, BML4002: it cannot be opened.</exception>
     public static IArtifactStore OpenStore(EngineOptions options) => EngineServices.OpenStore(options);
+
+    /// <summary>The checkpoints of killed steps beside the cache that options name.</summary>
+    public static CheckpointArea OpenCheckpoints(EngineOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        return new(Path.Combine(options.CachePath, "checkpoints"), options.TimeProvider);
+    }
 
     /// <summary>Reads recipes and works out what has to be done. Runs nothing and writes nothing.</summary>
     /// <param name="recipeFiles">Full paths.</param>
@@ -186,6 +194,7 @@ public sealed class BuildEngine : IDisposable
         try
         {
             Store.Collect(Options.CacheLimit);
+            OpenCheckpoints(Options).Collect(CheckpointArea.MaximumAge);
         }
         catch (DiagnosticException e)
         {

@@ -15,6 +15,21 @@ public sealed class FileLock(string file)
     /// <summary>Waits until nobody holds the lock, and holds it alone until disposal.</summary>
     public IDisposable Exclude(CancellationToken cancellation) => Wait(FileAccess.ReadWrite, FileShare.None, cancellation);
 
+    /// <summary>Holds the lock alone until disposal if nobody holds it now; else null.</summary>
+    public IDisposable? TryExclude()
+    {
+        try
+        {
+            return Open(FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (IsHeld(e))
+        {
+            return null;
+        }
+    }
+
+    private FileStream Open(FileAccess access, FileShare share) => new(file, FileMode.OpenOrCreate, access, share, bufferSize: 1);
+
     private FileStream Wait(FileAccess access, FileShare share, CancellationToken cancellation)
     {
         while (true)
@@ -22,7 +37,7 @@ public sealed class FileLock(string file)
             cancellation.ThrowIfCancellationRequested();
             try
             {
-                return new FileStream(file, FileMode.OpenOrCreate, access, share, bufferSize: 1);
+                return Open(access, share);
             }
             catch (DirectoryNotFoundException)
             {

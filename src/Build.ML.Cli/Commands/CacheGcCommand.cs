@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Build.ML.Caching.Checkpoints;
 using Build.ML.Cli.Output;
 using Build.ML.Cli.Running;
 using Spectre.Console;
@@ -26,7 +27,7 @@ public sealed class CacheGcCommand : ICliCommand
     };
 
     /// <inheritdoc/>
-    public string Description => "Drop the least recently used artifacts until the rest fits.";
+    public string Description => "Drop the least recently used artifacts until the rest fits, and checkpoints of killed steps that nobody came back for.";
 
     /// <inheritdoc/>
     public void Define(Command command)
@@ -39,13 +40,17 @@ public sealed class CacheGcCommand : ICliCommand
     public int Run(Invocation invocation)
     {
         using var store = _cache.Open(invocation);
-        var dropped = store.Collect(invocation.Get(_limit) ?? _cache.Options(invocation).CacheLimit);
-        invocation.Show(new Result(dropped.Artifacts, dropped.Bytes, store.Statistics().Bytes), Render);
+        var limit = invocation.Get(_limit) ?? _cache.Options(invocation).CacheLimit;
+        var dropped = store.Collect(limit);
+        var abandoned = _cache.Checkpoints(invocation).Collect(limit == 0 ? TimeSpan.Zero : CheckpointArea.MaximumAge);
+        invocation.Show(new Result(dropped.Artifacts, dropped.Bytes, abandoned.Artifacts, abandoned.Bytes, store.Statistics().Bytes), Render);
         return ExitCodes.Success;
     }
 
     private static void Render(Result result, IAnsiConsole console) => console.WriteLine(
-        $"Dropped {Figures.Count(result.DroppedArtifacts)} artifacts, {Figures.Bytes(result.DroppedBytes)}; {Figures.Bytes(result.Bytes)} stay.");
+        $"Dropped {Figures.Count(result.DroppedArtifacts)} artifacts, {Figures.Bytes(result.DroppedBytes)}; {Figures.Bytes(result.Bytes)} stay."
+        + (result.DroppedCheckpoints == 0 ? ""
+            : $" Dropped checkpoints of {Figures.Count(result.DroppedCheckpoints)} killed steps, {Figures.Bytes(result.DroppedCheckpointBytes)}."));
 
-    private sealed record Result(int DroppedArtifacts, long DroppedBytes, long Bytes);
+    private sealed record Result(int DroppedArtifacts, long DroppedBytes, int DroppedCheckpoints, long DroppedCheckpointBytes, long Bytes);
 }

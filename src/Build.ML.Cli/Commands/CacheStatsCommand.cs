@@ -22,7 +22,8 @@ public sealed class CacheStatsCommand : ICliCommand
     {
         using var store = _cache.Open(invocation);
         var s = store.Statistics();
-        invocation.Show(new Result(_cache.Path(invocation), s.Artifacts, s.Contents, s.Bytes, s.UnreferencedBytes), Render);
+        var (checkpoints, bytes) = _cache.Checkpoints(invocation).Statistics();
+        invocation.Show(new Result(_cache.Path(invocation), s.Artifacts, s.Contents, s.Bytes, s.UnreferencedBytes, checkpoints, bytes), Render);
         return ExitCodes.Success;
     }
 
@@ -32,7 +33,11 @@ public sealed class CacheStatsCommand : ICliCommand
         console.WriteLine($"artifacts  {Figures.Count(result.Artifacts)}");
         console.WriteLine($"contents   {Figures.Count(result.Contents)}");
         console.WriteLine($"size       {Figures.Bytes(result.Bytes)}, {Figures.Bytes(result.UnreferencedBytes)} of it unused");
+        if (result.Checkpoints > 0)
+        {
+            console.WriteLine($"killed     {Figures.Count(result.Checkpoints)} steps can go on, checkpoints of {Figures.Bytes(result.CheckpointBytes)}");
+        }
     }
 
-    private sealed record Result(string Path, int Artifacts, int Contents, long Bytes, long UnreferencedBytes);
+    private sealed record Result(string Path, int Artifacts, int Contents, long Bytes, long UnreferencedBytes, int Checkpoints, long CheckpointBytes);
 }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Build.ML.Caching.Checkpoints;
 using Build.ML.Caching.Stores;
 using Build.ML.Engine;
 
@@ -23,6 +24,9 @@ internal sealed class CacheArguments
         TimeProvider = invocation.Context.TimeProvider,
         Report = invocation.Report,
     };
+
+    /// <summary>Checkpoints of killed steps beside the cache.</summary>
+    public CheckpointArea Checkpoints(Invocation invocation) => BuildEngine.OpenCheckpoints(Options(invocation));
 
     /// <summary>Opens the cache.</summary>
     /// <exception cref="Graph.Diagnostics.DiagnosticException">It cannot be opened.</exception>

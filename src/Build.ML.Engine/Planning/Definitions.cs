@@ -56,6 +56,13 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
         AddEvaluation(builder, recipe.Evaluate!);
     }
 
+    /// <summary>What decides the content of each data set that a step's options name: SHA-256 over its entries, by its name.</summary>
+    public ImmutableSortedDictionary<string, string> DataOf(Step step) => OptionWalk.References(step.Options)
+        .Where(r => r.Kind == ReferenceKind.Data)
+        .Select(r => r.Name)
+        .Distinct(StringComparer.Ordinal)
+        .ToImmutableSortedDictionary(name => name, FingerprintOfData, StringComparer.Ordinal);
+
     /// <summary>Entries of an evaluation.</summary>
     public FingerprintBuilder OfEvaluation(Recipes.Evaluation evaluation)
     {
@@ -120,6 +127,13 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
                 builder.Add($"{prefix}{reference.Path}: machine", Machine.Description);
             }
         }
+    }
+
+    private string FingerprintOfData(string name)
+    {
+        var builder = new FingerprintBuilder();
+        AddData(builder, "data", recipe.DataNamed(name));
+        return builder.Build().Hash;
     }
 
     private void AddData(FingerprintBuilder builder, string prefix, DataSource source)

@@ -58,7 +58,7 @@ internal sealed class Planner(EngineServices services, EngineOptions options, Fi
         yield return items.Create(Recipe.SourceModel, WorkItemKind.Source, source, [], source.AddTo(definitions.Begin()), [SourceWork.FileName]);
         foreach (var step in InOrder(recipe.Steps))
         {
-            var work = new StepWork(step, definitions.GateMetrics(step));
+            var work = new StepWork(step, definitions.DataOf(step), definitions.GateMetrics(step));
             yield return items.Create(step.Id, WorkItemKind.Step, work, work.GateMetrics.IsEmpty ? step.Needs : [.. step.Needs.Union([Recipe.SourceModel])],
                 definitions.OfStep(step), [StepWork.ModelFile, StepWork.ReportFile]);
         }

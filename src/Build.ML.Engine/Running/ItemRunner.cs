@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Build.ML.Caching.Checkpoints;
 using Build.ML.Caching.Files;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Caching.Stores;
@@ -12,7 +13,7 @@ namespace Build.ML.Engine.Running;
 /// Does one item: nothing when its directory holds the result, else from the cache, else by running it. The directory is filled elsewhere and swapped in as
 /// a whole; a failure leaves what was there.
 /// </summary>
-internal sealed class ItemRunner(EngineServices services, TimeProvider time, FileHashCache hashes, TemporaryArea temporary, FileStore files, CoreBudget budget)
+internal sealed class ItemRunner(EngineServices services, TimeProvider time, FileHashCache hashes, TemporaryArea temporary, FileStore files, CheckpointArea checkpoints, CoreBudget budget)
 {
     public ItemOutcome Run(Plan plan, WorkItem item, IBuildObserver observer, CancellationToken cancellation)
     {
@@ -87,8 +88,18 @@ internal sealed class ItemRunner(EngineServices services, TimeProvider time, Fil
             }
 
             observer.ItemStarted(item);
-            var stored = item.Work.IsCached ? services.Store.TryGet(fingerprint.Hash, output, cancellation) : null;
+            var stored = FromStore(context, fingerprint);
             var status = stored is null ? ItemStatus.Ran : ItemStatus.FromCache;
+            if (stored is null && item.Work.KeepsCheckpoints)
+            {
+                // Another build may be at the same: the second one waits and finds it done.
+                using var checkpoint = checkpoints.Hold(fingerprint.Hash, cancellation);
+                stored = FromStore(context, fingerprint);
+                status = stored is null ? ItemStatus.Ran : ItemStatus.FromCache;
+                stored ??= Execute(context with { Checkpoints = checkpoint.Folder }, fingerprint, watch);
+                checkpoint.Complete();
+            }
+
             stored ??= Execute(context, fingerprint, watch);
             Place(context, plan, new ItemRecord(fingerprint.Hash, ContentOf(item.Work, stored.Files), stored.Files));
             return status;
@@ -99,6 +110,9 @@ internal sealed class ItemRunner(EngineServices services, TimeProvider time, Fil
             ReadOnlyFile.DeleteFolder(scratch);
         }
     }
+
+    private StoredArtifact? FromStore(ItemContext context, Fingerprint fingerprint) =>
+        context.Item.Work.IsCached ? services.Store.TryGet(fingerprint.Hash, context.Output, context.Cancellation) : null;
 
     private StoredArtifact Execute(ItemContext context, Fingerprint fingerprint, ItemWatch watch)
     {

@@ -24,6 +24,9 @@ internal sealed record ItemContext
     /// <summary>Empty folder, deleted afterwards.</summary>
     public required string Scratch { get; init; }
 
+    /// <summary>Folder of the item's checkpoints; empty where it keeps none. Default empty.</summary>
+    public string Checkpoints { get; init; } = "";
+
     public required int Threads { get; init; }
 
     public required Action<Diagnostic> Report { get; init; }

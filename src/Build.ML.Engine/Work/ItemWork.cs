@@ -12,6 +12,9 @@ internal abstract record ItemWork
     /// <summary>Whether results are kept in the cache; not worth it for what is quickly made again.</summary>
     public virtual bool IsCached => false;
 
+    /// <summary>Whether the item may be long enough to keep checkpoints, from which it goes on after it was killed.</summary>
+    public virtual bool KeepsCheckpoints => false;
+
     /// <summary>Whether nothing else may run meanwhile, because the item measures time.</summary>
     public virtual bool RunsAlone(EngineServices services) => false;
 

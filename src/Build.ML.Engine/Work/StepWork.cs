@@ -12,9 +12,10 @@ using Build.ML.Recipes.Options;
 namespace Build.ML.Engine.Work;
 
 /// <summary>Runs a technique on a model.</summary>
-/// <param name="Step">The step.</param>
+/// <param name="Step">Which, with options.</param>
+/// <param name="Data">Content fingerprints of the data sets that the options name, by name.</param>
 /// <param name="GateMetrics">Metrics of the recipe's evaluation where the technique tries candidates against the gates; else none.</param>
-internal sealed record StepWork(Step Step, ImmutableArray<string> GateMetrics) : ItemWork
+internal sealed record StepWork(Step Step, ImmutableSortedDictionary<string, string> Data, ImmutableArray<string> GateMetrics) : ItemWork
 {
     public const string ModelFile = "model.onnx";
     public const string ReportFile = "step.json";
@@ -22,6 +23,8 @@ internal sealed record StepWork(Step Step, ImmutableArray<string> GateMetrics) :
     public override SourceLocation? Location => Step.Location;
 
     public override bool IsCached => true;
+
+    public override bool KeepsCheckpoints => true;
 
     public override bool IsContent(string name) => name.StartsWith(ModelFile, StringComparison.Ordinal);
 
@@ -59,6 +62,9 @@ internal sealed record StepWork(Step Step, ImmutableArray<string> GateMetrics) :
                 Seed = Step.Seed,
                 Threads = context.Threads,
                 ScratchDirectory = context.Scratch,
+                Cache = new DerivedCache(context.Services.Store, Scope(context.Services), context.Scratch, context.Report, context.Cancellation),
+                DataFingerprint = reference => Data.GetValueOrDefault(reference.Name),
+                CheckpointDirectory = context.Checkpoints,
                 Progress = context.Progress,
                 Report = context.Report,
                 Cancellation = context.Cancellation,
@@ -74,6 +80,14 @@ internal sealed record StepWork(Step Step, ImmutableArray<string> GateMetrics) :
 
         File.WriteAllText(Path.Combine(context.Output, ReportFile), EngineJson.Write(new StepReport(Step.Technique, layers, result.Notes)));
     }
+
+    // What a technique derives is decided by the code that derives it, besides the key that it gives.
+    private List<FingerprintEntry> Scope(EngineServices services) =>
+    [
+        new("engine", services.EngineIdentity),
+        new("runtime", services.Inference.Runtime),
+        new("assembly", services.AssemblyHash(services.Catalogs.Techniques.Find(Step.Technique)!.Type)),
+    ];
 }
 
 /// <summary>What a technique said about its work: <c>step.json</c>.</summary>
