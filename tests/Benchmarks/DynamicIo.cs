@@ -1,4 +1,3 @@
-using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Benchmarks.Frame;
 using Build.ML.Graph;
@@ -29,12 +28,5 @@ public sealed class DynamicIo : IBenchmark
             ScratchDirectory = Path.GetDirectoryName(arguments[1])!,
         };
         new DynamicQuantization().Apply(model, new DynamicQuantization.Options(), context).Model.Save(arguments[1]);
-    }
-
-    private sealed class NoInference : IInference
-    {
-        public string Runtime => "none";
-
-        public IInferenceSession Open(Model model, InferenceOptions? options = null) => throw new NotSupportedException();
     }
 }

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace Build.ML.Quantization.Blocks;
 
@@ -58,6 +59,83 @@ internal static class BlockKernels
         }
     }
 
+    /// <summary>Σ(x − x̂)² of a block rounded under a scale and zero point.</summary>
+    public static float SquaredError(BlockFormat format, ReadOnlySpan<float> block, float scale, int zeroPoint)
+    {
+        ref var x = ref Unsafe.AsRef(in block[0]);
+        var inverse = 1 / scale;
+        float least = format.Least - zeroPoint, greatest = format.Greatest - zeroPoint;
+        var factor = Vector256.Create(inverse);
+        var back = Vector256.Create(scale);
+        var low = Vector256.Create(least);
+        var high = Vector256.Create(greatest);
+        var sums = Vector256<float>.Zero;
+        nuint i = 0;
+        for (; i + 8 <= (nuint)block.Length; i += 8)
+        {
+            var v = Vector256.LoadUnsafe(ref x, i);
+            var q = Vector256.MinNative(Vector256.MaxNative(Vector256.Round(v * factor), low), high);
+            var e = v - q * back;
+            sums += e * e;
+        }
+
+        var sum = Vector256.Sum(sums);
+        for (; i < (nuint)block.Length; i++)
+        {
+            var v = Unsafe.Add(ref x, i);
+            var e = v - Math.Clamp(MathF.Round(v * inverse), least, greatest) * scale;
+            sum += e * e;
+        }
+
+        return sum;
+    }
+
+    /// <summary>The scale that fits a block's codes best, Σx(q − z) / Σ(q − z)²; the given one where all codes are z.</summary>
+    public static float LeastSquaresScale(BlockFormat format, ReadOnlySpan<float> block, float scale, int zeroPoint)
+    {
+        var inverse = 1 / scale;
+        float least = format.Least - zeroPoint, greatest = format.Greatest - zeroPoint;
+        float cross = 0, square = 0;
+        foreach (var x in block)
+        {
+            var q = Math.Clamp(MathF.Round(x * inverse), least, greatest);
+            cross += x * q;
+            square += q * q;
+        }
+
+        return square > 0 ? cross / square : scale;
+    }
+
+    /// <summary>Adds Σx² and Σ(x − x̂)² of a block.</summary>
+    public static void AddError(
+        ReadOnlySpan<float> block, ReadOnlySpan<byte> codes, float scale, int zeroPoint, ref float signal, ref float noise)
+    {
+        ref var x = ref Unsafe.AsRef(in block[0]);
+        ref var q = ref Unsafe.AsRef(in codes[0]);
+        var factor = Vector256.Create(scale);
+        var zero = Vector256.Create(zeroPoint);
+        var signals = Vector256<float>.Zero;
+        var noises = Vector256<float>.Zero;
+        nuint i = 0;
+        for (; i + 8 <= (nuint)block.Length; i += 8)
+        {
+            var v = Vector256.LoadUnsafe(ref x, i);
+            var e = v - Vector256.ConvertToSingle(Widen(ref q, i) - zero) * factor;
+            signals += v * v;
+            noises += e * e;
+        }
+
+        signal += Vector256.Sum(signals);
+        noise += Vector256.Sum(noises);
+        for (; i < (nuint)block.Length; i++)
+        {
+            var v = Unsafe.Add(ref x, i);
+            var e = v - (Unsafe.Add(ref q, i) - zeroPoint) * scale;
+            signal += v * v;
+            noise += e * e;
+        }
+    }
+
     /// <summary>Fits and rounds each block of a row.</summary>
     /// <param name="format">The format.</param>
     /// <param name="row">Numbers, all finite.</param>
@@ -91,9 +169,7 @@ internal static class BlockKernels
         nuint i = 0;
         for (; i + 8 <= (nuint)codes.Length; i += 8)
         {
-            var bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<long>(ref Unsafe.Add(ref q, i))).AsByte();
-            var wide = Vector256.WidenLower(Vector256.WidenLower(bytes.ToVector256Unsafe()).AsUInt16()).AsInt32();
-            (Vector256.ConvertToSingle(wide - zero) * factor).StoreUnsafe(ref x, i);
+            (Vector256.ConvertToSingle(Widen(ref q, i) - zero) * factor).StoreUnsafe(ref x, i);
         }
 
         for (; i < (nuint)codes.Length; i++)
@@ -198,4 +274,13 @@ internal static class BlockKernels
     private static Vector256<int> Round(
         Vector256<float> v, Vector256<float> inverse, Vector256<float> zero, Vector256<float> low, Vector256<float> high) =>
         Vector256.ConvertToInt32Native(Vector256.MinNative(Vector256.MaxNative(Vector256.Round(v * inverse) + zero, low), high));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Widen(ref byte codes, nuint offset)
+    {
+        var bytes = Vector128.CreateScalarUnsafe(Unsafe.ReadUnaligned<long>(ref Unsafe.Add(ref codes, offset))).AsByte();
+        return Avx2.IsSupported
+            ? Avx2.ConvertToVector256Int32(bytes)
+            : Vector256.WidenLower(Vector256.WidenLower(bytes.ToVector256Unsafe())).AsInt32();
+    }
 }

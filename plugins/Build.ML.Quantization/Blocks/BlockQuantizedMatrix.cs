@@ -7,7 +7,7 @@ namespace Build.ML.Quantization.Blocks;
 /// <summary>A matrix in a <see cref="BlockFormat"/>, in memory: what a solver yields for one layer and <see cref="BlockWriter"/> stores.</summary>
 internal sealed class BlockQuantizedMatrix
 {
-    /// <summary>A matrix of zeros, to be filled.</summary>
+    /// <summary>A matrix to be filled: codes are not initialized.</summary>
     public BlockQuantizedMatrix(int rows, int columns, BlockFormat format)
     {
         (Rows, Columns, Format) = (rows, columns, format);
@@ -15,7 +15,6 @@ internal sealed class BlockQuantizedMatrix
         Codes = GC.AllocateUninitializedArray<byte>(checked(rows * columns));
         Scales = new float[rows * Blocks];
         ZeroPoints = format.Symmetric ? [] : new byte[rows * Blocks];
-        Array.Fill(Codes, (byte)(format.Symmetric ? format.Middle : 0));
     }
 
     /// <summary>Output channels.</summary>

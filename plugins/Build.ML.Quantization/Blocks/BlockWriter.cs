@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
+using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 
 namespace Build.ML.Quantization.Blocks;
@@ -14,6 +16,10 @@ namespace Build.ML.Quantization.Blocks;
 internal sealed class BlockWriter(Model model, WeightFormOptions options, StepContext context)
 {
     private readonly ScratchFile _scratch = new(context.ScratchDirectory);
+    private readonly BlockTotals _totals = new();
+
+    /// <summary>Sentences about all layers written: bytes, and what the runtime does with the form.</summary>
+    public ImmutableArray<string> Notes => _totals.Notes(options);
 
     /// <summary>Why a layer cannot or should not be stored in a format, or null: to be asked before any work on the layer.</summary>
     /// <param name="layer">A layer of this model.</param>
@@ -41,7 +47,8 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
             var isPlain = node.OpType == "Conv" || options.Form == WeightForm.DequantizeLinear;
             if (isPlain)
             {
-                OpsetCheck.Require(model, 21, "DequantizeLinear with blocks or 4 bits");
+                var isNew = matrix.Format.StorageBits < 8 || matrix.Blocks > 1;
+                OpsetCheck.Require(model, isNew ? 21 : 13, isNew ? "DequantizeLinear of blocks or 4 bits" : "DequantizeLinear of channels");
                 ReplacePlain(node, input, plain ??= new(layer, matrix, _scratch));
             }
             else
@@ -52,15 +59,32 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
         }
 
         ConstantSource.RemoveIfUnused(layer.Weight);
+        var isStillRead = layer.Weight.Constant is not null && !layer.Weight.IsUnused;
+        _totals.Add(layer, matrix, plain is not null);
         return new(
             layer.Name,
             layer.OpType,
             "quantized",
-            "",
+            isStillRead ? "other nodes still read the weight as real numbers, so that it is stored twice" : "",
             [
                 new("bits", matrix.Format.Bits), new("block_size", matrix.Format.BlockSize), new("weight_sqnr_db", sqnr),
                 new("size_ratio", matrix.Format.EffectiveBits(matrix.Columns) / layer.Tensor.Type.BitWidth()), .. figures,
             ]);
+    }
+
+    /// <summary>Throws where no layer was quantized: a step without effect is a mistake in the recipe.</summary>
+    /// <param name="layers">What became of all layers.</param>
+    /// <exception cref="DiagnosticException">BML5406.</exception>
+    public void RequireAny(IReadOnlyList<LayerOutcome> layers)
+    {
+        if (_totals.IsEmpty)
+        {
+            throw new DiagnosticException(
+                "BML5406",
+                layers.Count == 0
+                    ? $"The model has no layer with constant weights among {string.Join(", ", WeightLayers.AllOpTypes)}. Remove the step."
+                    : $"No layer was quantized: each of {layers.Count} was left, the first, '{layers[0].Layer}', because: {layers[0].Reason}. Remove the step or widen its selection.");
+        }
     }
 
     private void ReplacePacked(Node node, WeightLayer layer, PackedBlocks blocks)
