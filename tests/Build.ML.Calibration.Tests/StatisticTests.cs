@@ -35,6 +35,32 @@ public sealed class StatisticTests
     }
 
     [Fact]
+    public void A_Hessian_is_twice_the_mean_of_the_products_of_inputs()
+    {
+        var first = Numbers.Tensor(1, 2, 3, 7, 37);
+        var second = Numbers.Tensor(2, 0.5, 41, 37);
+        var statistic = new HessianStatistic(threads: 2);
+        using var seen = statistic.Create();
+        Assert.True(statistic.Add(seen, first));
+        Assert.True(statistic.Add(seen, second));
+        using var stream = new MemoryStream();
+        statistic.Write(seen, stream);
+        stream.Position = 0;
+        using var read = statistic.Read(stream);
+
+        var rows = first.ToArray<float>().Concat(second.ToArray<float>()).Chunk(37).ToArray();
+        Assert.Equal(62, seen.Count);
+        Assert.Equal(62, read.Count);
+        for (var i = 0; i < 37; i++)
+            for (var j = 0; j < 37; j++)
+            {
+                // 62 products of size about 4 added in binary32: 62·4·2/62·2^-24 is 5e-7.
+                Assert.Equal(rows.Sum(r => (double)r[i] * r[j]) * 2 / 62, seen.Matrix[i, j], 1e-5);
+                Assert.Equal(seen.Matrix[i, j], read.Matrix[i, j]);
+            }
+    }
+
+    [Fact]
     public void Half_precision_activations_are_read_as_they_are()
     {
         var values = Numbers.Normal(3, 7 * 19, 1);
@@ -107,6 +133,7 @@ public sealed class StatisticTests
             Assert.False(Adds(new ChannelStatistic(0), tensor));
             Assert.False(Adds(new RowSampleStatistic(3, 1), tensor));
             Assert.False(Adds(new HistogramStatistic(), tensor));
+            Assert.False(Adds(new HessianStatistic(1), tensor));
         }
 
         static bool Adds<T>(ActivationStatistic<T> statistic, Tensor tensor)
