@@ -3,7 +3,7 @@ using System.Runtime.ExceptionServices;
 namespace Build.ML.Calibration.LinearAlgebra;
 
 /// <summary>Hands tasks in ascending order to whichever thread is free.</summary>
-internal static class TaskQueue
+public static class TaskQueue
 {
     /// <summary>Runs all tasks.</summary>
     /// <typeparam name="T">What a thread keeps between its tasks, such as buffers.</typeparam>
