@@ -1,0 +1,14 @@
+using Build.ML.Abstractions.References;
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Graph;
+using Build.ML.Quantization.Static;
+
+namespace Build.ML.Quantization.Auto.Attempts;
+
+/// <summary><c>quantize.static</c> with its defaults.</summary>
+[QuantizationAttempt("static_int8", 30)]
+internal sealed class StaticInt8 : QuantizationAttempt
+{
+    /// <inheritdoc/>
+    public override StepResult Apply(Model model, DataReference data, StepContext context) => new StaticQuantization().Apply(model, new() { Data = data }, context);
+}
