@@ -30,7 +30,7 @@ public sealed class EncoderQuality : IBenchmark
             steps:
               - { id: current, use: optimize.graph, with: { opset: 21 } }
             {{steps}}
-            evaluate: { data: test, metrics: [{ accuracy: { output: 1 } }, size] }
+            evaluate: { data: test, metrics: [{ use: accuracy, output: 1 }, size] }
             """,
             "encoder");
         var before = figures["model", "accuracy"];

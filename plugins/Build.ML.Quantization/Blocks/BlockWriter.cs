@@ -96,7 +96,7 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
         {
             var table = blocks.Table(node, isShared: layer.OpType != "Gather");
             ReadOnlySpan<Value?> lookUp = [table, node.Inputs[1], blocks.Scales, blocks.ZeroPoints];
-            Substitute(node, graph.Add(
+            LayerNames.Substitute(node, graph.Add(
                 "GatherBlockQuantized",
                 lookUp[..(blocks.ZeroPoints is null ? 3 : 4)],
                 name + "_rows",
@@ -130,7 +130,7 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
             ],
             "com.microsoft",
             node);
-        Substitute(node, addend is null || bias is not null ? product : graph.Add("Add", [product, addend], name + "_sum", before: node));
+        LayerNames.Substitute(node, addend is null || bias is not null ? product : graph.Add("Add", [product, addend], name + "_sum", before: node));
         ConstantSource.RemoveIfUnused(source);
     }
 
@@ -144,7 +144,7 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
                 node.SetInput(input, blocks.DequantizeFilters(node));
                 break;
             case "Gather":
-                Substitute(node, blocks.DequantizeRows(node));
+                LayerNames.Substitute(node, blocks.DequantizeRows(node));
                 break;
             case "MatMul":
                 node.SetInput(input, blocks.DequantizeTransposed(node, 1));
@@ -154,22 +154,10 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
                 var name = node.Outputs[0].Name;
                 var addend = GemmAddend.Of(node);
                 var product = graph.Add("MatMul", [node.Inputs[0], blocks.DequantizeTransposed(node, node.Float("alpha", 1))], name + "_product", before: node);
-                Substitute(node, addend is null ? product : graph.Add("Add", [product, addend], name + "_sum", before: node));
+                LayerNames.Substitute(node, addend is null ? product : graph.Add("Add", [product, addend], name + "_sum", before: node));
                 break;
         }
 
         ConstantSource.RemoveIfUnused(source);
-    }
-
-    /// <summary>Lets <paramref name="result"/> stand for the node's output under the node's name.</summary>
-    private static void Substitute(Node node, Value result)
-    {
-        if (node.Name.Length > 0)
-        {
-            result.Producer!.Name = node.Name;
-        }
-
-        node.Graph.Replace(node.Outputs[0], result);
-        node.Graph.Remove(node);
     }
 }

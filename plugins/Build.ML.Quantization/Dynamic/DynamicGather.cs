@@ -32,7 +32,7 @@ internal sealed class DynamicGather : DynamicOperator
         {
             var scale = graph.AddInitializer(table.Integers.Name + "_scale", table.Scales.ScaleTensor());
             var zeroPoint = graph.AddInitializer(table.Integers.Name + "_zero_point", table.Scales.ZeroPointTensor());
-            DynamicRewriter.Substitute(node, graph.Add("DequantizeLinear", [rows, scale, zeroPoint], name + "_rows", before: node));
+            LayerNames.Substitute(node, graph.Add("DequantizeLinear", [rows, scale, zeroPoint], name + "_rows", before: node));
             return table.Scales;
         }
 
@@ -45,7 +45,7 @@ internal sealed class DynamicGather : DynamicOperator
         }
 
         var scales = graph.AddInitializer(table.Integers.Name + "_scale", table.Scales.ScaleTensor().Reshape(table.Scales.Scales.Length, 1));
-        DynamicRewriter.Substitute(node, graph.Add("Mul", [reals, Look(scales, name + "_scale")], name + "_rows", before: node));
+        LayerNames.Substitute(node, graph.Add("Mul", [reals, Look(scales, name + "_scale")], name + "_rows", before: node));
         return table.Scales;
 
         Value Look(Value data, string output) =>

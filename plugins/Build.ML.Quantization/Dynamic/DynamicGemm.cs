@@ -28,7 +28,7 @@ internal sealed class DynamicGemm : DynamicOperator
             result = node.Graph.Add("Add", [result, Scaled(bias, node.Float("beta", 1))], node.Outputs[0].Name + "_sum", before: node);
         }
 
-        DynamicRewriter.Substitute(node, result);
+        LayerNames.Substitute(node, result);
         return weight.Scales;
     }
 

@@ -21,7 +21,7 @@ internal sealed class DynamicMatMul : DynamicOperator
     public override WeightScales Rewrite(Node node, DynamicRewriter rewriter)
     {
         var weight = rewriter.Weight(node.Inputs[1]!, axis: 1);
-        DynamicRewriter.Substitute(node, rewriter.Product(node, weight));
+        LayerNames.Substitute(node, rewriter.Product(node, weight));
         return weight.Scales;
     }
 }

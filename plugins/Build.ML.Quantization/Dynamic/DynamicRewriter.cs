@@ -81,20 +81,6 @@ internal sealed class DynamicRewriter(WeightQuantizer quantizer)
         var combined = graph.Add("Mul", [input.Scale, scale], name + "_scale", before: node);
         return graph.Add("Mul", [real, combined], name + "_product", before: node);
     }
-
-    /// <summary>Lets <paramref name="result"/> stand for the node's output and removes the node. The node that yields it takes over the names, by which reports find the layer.</summary>
-    public static void Substitute(Node node, Value result)
-    {
-        var (graph, name, output) = (node.Graph, node.Name, node.Outputs[0].Name);
-        graph.Replace(node.Outputs[0], result);
-        graph.Remove(node);
-        if (result.Name != output && graph.Find(output) is null)
-        {
-            graph.Rename(result, output);
-        }
-
-        result.Producer!.Name = name;
-    }
 }
 
 /// <summary>A weight as integers.</summary>
