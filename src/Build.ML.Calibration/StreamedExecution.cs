@@ -116,7 +116,7 @@ public sealed class StreamedExecution : IDisposable
 
     /// <summary>
     /// A value's tensors, one a batch, in order: a graph input, or what a node that was run gives, as long as a node that was not run yet reads it or the graph returns it. To
-    /// be read before the next <see cref="AdvanceTo(Node?)"/>. Element types are the model's; <see cref="FloatElements"/> reads any float type.
+    /// be read before the next <see cref="AdvanceTo(Node?)"/>. Element types are the model's; <see cref="FloatView"/> reads any float type.
     /// </summary>
     /// <exception cref="ArgumentException">The value is not held (any more).</exception>
     public IEnumerable<Tensor> Activations(Value value)

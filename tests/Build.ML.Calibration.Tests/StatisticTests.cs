@@ -68,8 +68,8 @@ public sealed class StatisticTests
         var widened = Tensor.Of(Array.ConvertAll(values, v => (float)(Half)v), 7, 19);
         var brain = new Tensor(DataType.BFloat16, [7, 19], new MemoryContent(values.SelectMany(v => BitConverter.GetBytes(v)[2..]).ToArray()));
 
-        using var read = FloatElements.Of(half);
-        using var readBrain = FloatElements.Of(brain);
+        using var read = FloatView.Of(half);
+        using var readBrain = FloatView.Of(brain);
 
         Assert.Equal(widened.ToArray<float>(), read.Span.ToArray());
         for (var i = 0; i < values.Length; i++)

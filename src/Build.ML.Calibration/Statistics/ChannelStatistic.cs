@@ -77,7 +77,7 @@ public sealed class ChannelStatistic(int axis = -1) : ActivationStatistic<Channe
             return true;
         }
 
-        using var elements = FloatElements.Of(activation);
+        using var elements = FloatView.Of(activation);
         var inner = 1L;
         for (var i = channelAxis + 1; i < activation.Rank; i++)
         {

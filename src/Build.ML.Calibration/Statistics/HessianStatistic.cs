@@ -79,7 +79,7 @@ public sealed class HessianStatistic(int threads) : ActivationStatistic<Hessian>
             return true;
         }
 
-        using var elements = FloatElements.Of(activation);
+        using var elements = FloatView.Of(activation);
         float low = 0, high = 0;
         if (!FiniteExtremes.Widen(elements.Span, ref low, ref high))
         {

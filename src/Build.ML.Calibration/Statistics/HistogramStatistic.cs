@@ -15,7 +15,7 @@ public sealed class HistogramStatistic : ActivationStatistic<ActivationHistogram
     /// <inheritdoc/>
     public override bool Add(ActivationHistogram seen, Tensor activation)
     {
-        using var elements = FloatElements.Of(activation);
+        using var elements = FloatView.Of(activation);
         return seen.Add(elements.Span);
     }
 

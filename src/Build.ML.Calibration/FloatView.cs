@@ -8,23 +8,23 @@ using Tensor = Build.ML.Graph.Tensors.Tensor;
 namespace Build.ML.Calibration;
 
 /// <summary>
-/// The elements of a tensor of any float type as binary32, held readable until disposed: <c>using var x = FloatElements.Of(tensor);</c>. A float32 tensor's own memory is shown,
+/// The elements of a tensor of any float type as binary32, held readable until disposed: <c>using var x = FloatView.Of(tensor);</c>. A float32 tensor's own memory is shown,
 /// others are converted (float64 is rounded).
 /// </summary>
-public readonly ref struct FloatElements
+public readonly ref struct FloatView
 {
     private readonly float[]? _rented;
     private readonly TensorView<float> _view;
     private readonly bool _isView;
 
-    private FloatElements(TensorView<float> view)
+    private FloatView(TensorView<float> view)
     {
         _view = view;
         _isView = true;
         Span = view.Span;
     }
 
-    private FloatElements(float[] rented, int count)
+    private FloatView(float[] rented, int count)
     {
         _rented = rented;
         Span = rented.AsSpan(0, count);
@@ -38,7 +38,7 @@ public readonly ref struct FloatElements
 
     /// <summary>Opens a tensor.</summary>
     /// <exception cref="InvalidOperationException">The tensor is of no float type, see <see cref="CanRead"/>.</exception>
-    public static FloatElements Of(Tensor tensor)
+    public static FloatView Of(Tensor tensor)
     {
         ArgumentNullException.ThrowIfNull(tensor);
         if (tensor.Type == DataType.Float)
