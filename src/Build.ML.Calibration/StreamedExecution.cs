@@ -207,6 +207,12 @@ public sealed class StreamedExecution : IDisposable
             {
                 session?.Dispose();
             }
+
+            if (piece.WeightBytes > SharedWeights)
+            {
+                // A copy of the weights was handed to the runtime; the collector would let several such copies gather before it looks.
+                GC.Collect();
+            }
         }
 
         wanted.ExceptWith(piece.Outputs);
