@@ -46,15 +46,17 @@ internal sealed class QdqPlan
     /// <summary>Plans a model.</summary>
     /// <param name="model">The model, with constants where weights are.</param>
     /// <param name="selection">The layers the user wants.</param>
-    /// <param name="treatment">By ordinal of the node in the main graph, for layers with weights that are not to be quantized throughout.</param>
-    public static QdqPlan Of(Model model, LayerSelection selection, IReadOnlyDictionary<int, LayerTreatment> treatment)
+    /// <param name="treatment">By ordinal of the node in the main graph, for layers with weights that are not treated like the others.</param>
+    /// <param name="others">What is done to the other layers.</param>
+    public static QdqPlan Of(
+        Model model, LayerSelection selection, IReadOnlyDictionary<int, LayerTreatment> treatment, LayerTreatment others = LayerTreatment.Quantize)
     {
         var plan = new QdqPlan();
         var rules = QdqOperatorTable.All();
         var ordinal = 0;
         foreach (var node in model.Graph.Nodes)
         {
-            var own = treatment.GetValueOrDefault(ordinal++);
+            var own = treatment.GetValueOrDefault(ordinal++, others);
             if (node.Domain.Length == 0 && rules.TryGetValue(node.OpType, out var rule))
             {
                 plan.Consider(node, rule(node), selection, own);

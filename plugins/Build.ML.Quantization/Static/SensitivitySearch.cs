@@ -2,7 +2,6 @@ using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
-using Build.ML.Quantization.Weights;
 
 namespace Build.ML.Quantization.Static;
 
@@ -15,7 +14,7 @@ internal sealed record SensitivityResult(
 
 /// <summary>Finds the layers to take out so that a target holds.</summary>
 internal sealed class SensitivitySearch(
-    Model model, LayerSelection selection, ActivationParameters activations, WeightQuantizer weights, OutputFidelity fidelity, StepContext context)
+    Model model, LayerSelection selection, ActivationParameters activations, WeightTable weights, OutputFidelity fidelity, StepContext context)
 {
     /// <summary>Searches.</summary>
     /// <exception cref="DiagnosticException">BML5408: the target is out of reach even with every layer taken out.</exception>

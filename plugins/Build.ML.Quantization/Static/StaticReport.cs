@@ -2,21 +2,41 @@ using System.Collections.Immutable;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
+using Build.ML.Quantization.Static.Rounding;
 using Build.ML.Quantization.Weights;
 
 namespace Build.ML.Quantization.Static;
 
 /// <summary>Tells what was done to each layer. Made before the graph is edited, as names and ordinals change then.</summary>
-internal sealed class StaticReport
+internal sealed class StaticReport(StaticQuantization.Options options)
 {
     private readonly List<(Node Node, string Name, string OpType, QdqNode? Quantized, string Reason, double? Alone)> _layers = [];
-    private readonly SensitivityResult? _found;
-    private readonly StaticQuantization.Options _options;
+    private readonly List<string> _notes = [];
+    private SensitivityResult? _found;
+
+    /// <summary>Adds what a pass over the layers mended.</summary>
+    public void Add(SequentialReconstruction reconstruction)
+    {
+        if (reconstruction.Learnt > 0)
+        {
+            _notes.Add($"Rounding was learnt for {reconstruction.Learnt} layers.");
+        }
+
+        if (reconstruction.Corrected > 0)
+        {
+            _notes.Add($"The biases of {reconstruction.Corrected} layers were corrected.");
+        }
+
+        _notes.AddRange(reconstruction.Left.Select(l => $"'{l.Layer}' was quantized, but neither its rounding learnt nor its bias corrected: {l.Reason}."));
+    }
+
+    /// <summary>Adds what a search for layers to take out found.</summary>
+    public void Add(SensitivityResult result) => _found = result;
 
     /// <summary>Notes names and reasons.</summary>
-    public StaticReport(Model model, QdqPlan plan, SensitivityResult? found, StaticQuantization.Options options)
+    public void Note(Model model, QdqPlan plan)
     {
-        (_found, _options) = (found, options);
+        var found = _found;
         var quantized = plan.Nodes.ToDictionary(n => n.Node);
         var left = plan.Left.ToDictionary(l => l.Node, l => l.Reason);
         var ordinal = 0;
@@ -48,7 +68,7 @@ internal sealed class StaticReport
             var figures = ImmutableArray.CreateBuilder<KeyValuePair<string, double>>();
             if (quantized is not null)
             {
-                figures.Add(new("bits", _options.ReduceRange ? 7 : 8));
+                figures.Add(new("bits", options.ReduceRange ? 7 : quantized.Form.Weight is null ? 8 : options.WeightBits));
             }
 
             if (scales.TryGetValue(node, out var weight))
@@ -72,13 +92,14 @@ internal sealed class StaticReport
     public ImmutableArray<string> Notes()
     {
         var notes = ImmutableArray.CreateBuilder<string>();
+        notes.AddRange(_notes);
         if (_found is { } found)
         {
             notes.Add(FormattableString.Invariant(
                 $"Sensitivity: {found.Treatment.Count} layers taken out; on calibration data the output has {found.Reached.SqnrDecibels:0.0} dB of SQNR and agrees in {found.Reached.Agreement:P2} of its rows."));
         }
 
-        if (_options is { WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false })
+        if (options is { Activations: ActivationRounding.Int8, WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false })
         {
             notes.Add("On x64 processors without VNNI, sums of u8·s8 products can saturate; 'reduce_range: true' or 'weight_type: u8' avoids that.");
         }

@@ -43,9 +43,22 @@ internal sealed class WeightQuantizer(WeightFormat format, int threads)
             (scales[channel], zeroPoints[channel]) = (parameters.Scale, parameters.ZeroPoint);
         }
 
+        if (format.Bits < 8)
+        {
+            LowBitScales.Fit(view.Span, layout, format, minima, maxima, scales, threads);
+        }
+
         var fitted = new WeightScales(format, layout, scales, zeroPoints, 0, 0);
         var (signal, noise) = Error(view.Span, fitted);
         return fitted with { Signal = signal, Noise = noise };
+    }
+
+    /// <summary>The error that given scales make.</summary>
+    public WeightScales Measure(Tensor weight, WeightScales scales)
+    {
+        using var view = weight.Read<float>();
+        var (signal, noise) = Error(view.Span, scales);
+        return scales with { Signal = signal, Noise = noise };
     }
 
     /// <summary>The weight as integers, in the weight's own order, computed when asked for.</summary>

@@ -13,10 +13,10 @@ internal sealed record WeightScales(
     WeightFormat Format, ChannelLayout Layout, float[] Scales, float[] ZeroPoints, double Signal, double Noise)
 {
     /// <summary>Least integer used.</summary>
-    public int Least => Format.Type == QuantizedType.S8 ? -Greatest : 0;
+    public int Least => Format.Least;
 
     /// <summary>Greatest integer used.</summary>
-    public int Greatest => Format.Type.Maximum(Format.ReduceRange);
+    public int Greatest => Format.Greatest;
 
     /// <summary>Signal to quantization noise of the weight, 10·log10(Σw²/Σ(w−ŵ)²), in dB; infinite without noise.</summary>
     public double SqnrDecibels => Noise == 0 ? double.PositiveInfinity : 10 * Math.Log10(Signal / Noise);

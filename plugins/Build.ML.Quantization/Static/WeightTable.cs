@@ -1,0 +1,123 @@
+using Build.ML.Graph.Ir;
+using Build.ML.Graph.Tensors;
+using Build.ML.Quantization.Weights;
+
+namespace Build.ML.Quantization.Static;
+
+/// <summary>A weight as integers.</summary>
+/// <param name="Scales">Its scales.</param>
+/// <param name="Integers">One byte each, int8 or uint8, in the weight's own order.</param>
+internal sealed record RoundedWeight(WeightScales Scales, Tensor Integers);
+
+/// <summary>
+/// The weights of a model as integers, each fitted and rounded to the nearest when first asked for, unless a rounding was learnt for it. Kept by name, so that copies of the
+/// model share them.
+/// </summary>
+/// <param name="quantizer">Fits and rounds.</param>
+internal sealed class WeightTable(WeightQuantizer quantizer)
+{
+    // Half of 2³¹, so that sums with products stay in range too.
+    private const double BiasLimit = 1 << 30;
+
+    private readonly Dictionary<(string Weight, int? Axis), RoundedWeight> _weights = [];
+    private readonly HashSet<(string Weight, int? Axis)> _learnt = [];
+
+    /// <summary>How weights are stored.</summary>
+    public WeightFormat Format => quantizer.Format;
+
+    /// <summary>A weight as integers.</summary>
+    /// <param name="weight">A float constant.</param>
+    /// <param name="axis">Its channel axis, or null.</param>
+    /// <param name="bias">The bias [channels] that must fit 32-bit integers under the product of the scales, or null.</param>
+    /// <param name="inputScale">Scale of what the weight multiplies, for the bias.</param>
+    public RoundedWeight Of(Value weight, int? axis, Tensor? bias, float inputScale)
+    {
+        var key = (weight.Name, axis);
+        if (_weights.TryGetValue(key, out var known) && (bias is null || _learnt.Contains(key) || !NeedsWiderScales(known.Scales, bias, inputScale)))
+        {
+            return known;
+        }
+
+        var tensor = weight.Constant!;
+        var fitting = axis is null ? quantizer.PerTensor() : quantizer;
+        var scales = known?.Scales ?? fitting.Fit(weight.Name, tensor, axis ?? 0);
+        if (bias is not null && NeedsWiderScales(scales, bias, inputScale))
+        {
+            scales = fitting.Measure(tensor, scales with { Scales = WiderScales(scales, bias, inputScale) });
+        }
+
+        return _weights[key] = new(scales, fitting.Quantized(tensor, scales));
+    }
+
+    /// <summary>Whether a rounding was set for the weight.</summary>
+    public bool IsLearnt(Value weight, int? axis) => _learnt.Contains((weight.Name, axis));
+
+    /// <summary>Sets a rounding learnt for a weight.</summary>
+    /// <param name="weight">The weight.</param>
+    /// <param name="axis">Its channel axis.</param>
+    /// <param name="rows">Integers [channels, weights of a channel].</param>
+    public void Learn(Value weight, int axis, sbyte[] rows)
+    {
+        var key = (weight.Name, (int?)axis);
+        var scales = _weights[key].Scales;
+        var tensor = weight.Constant!;
+        var layout = ChannelLayout.Of(tensor.Sizes, axis);
+        var integers = new sbyte[rows.Length];
+        WeightRows.Restore(rows, layout, integers);
+        var noise = 0d;
+        using var view = tensor.Read<float>();
+        for (var i = 0; i < integers.Length; i++)
+        {
+            var error = view.Span[i] - integers[i] * scales.Of(i / layout.Inner % layout.Channels);
+            noise += (double)error * error;
+        }
+
+        _weights[key] = new(scales with { Noise = noise }, Tensor.Of(integers, tensor.Sizes.AsSpan()));
+        _learnt.Add(key);
+    }
+
+    /// <summary>What the integers of a weight stand for.</summary>
+    public static Tensor Real(RoundedWeight weight, int? axis)
+    {
+        using var view = weight.Integers.Read<byte>();
+        var layout = ChannelLayout.Of(weight.Integers.Sizes, axis);
+        var signed = weight.Scales.Format.Type == QuantizedType.S8;
+        var real = new float[view.Span.Length];
+        for (var i = 0; i < real.Length; i++)
+        {
+            var channel = i / layout.Inner % layout.Channels;
+            var zero = weight.Scales.ZeroPoints[weight.Scales.ZeroPoints.Length == 1 ? 0 : channel];
+            real[i] = ((signed ? (sbyte)view.Span[i] : view.Span[i]) - zero) * weight.Scales.Of(channel);
+        }
+
+        return Tensor.Of(real, weight.Integers.Sizes.AsSpan());
+    }
+
+    // b/(sx·sw) must fit 32 bits. It does not where a channel's weights are (nearly) zero but its bias is not: batch-norm folding leaves such channels.
+    private static bool NeedsWiderScales(WeightScales scales, Tensor bias, float inputScale)
+    {
+        using var values = bias.Read<float>();
+        for (var c = 0; c < values.Span.Length; c++)
+        {
+            if (Math.Abs(values.Span[c]) > scales.Of(c) * (double)inputScale * BiasLimit)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static float[] WiderScales(WeightScales scales, Tensor bias, float inputScale)
+    {
+        using var values = bias.Read<float>();
+        var wider = (float[])scales.Scales.Clone();
+        for (var c = 0; c < values.Span.Length; c++)
+        {
+            ref var scale = ref wider[wider.Length == 1 ? 0 : c];
+            scale = Math.Max(scale, (float)(Math.Abs(values.Span[c]) / (inputScale * BiasLimit)));
+        }
+
+        return wider;
+    }
+}
