@@ -1,13 +1,23 @@
+using System.Numerics.Tensors;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Gptq;
+
+/// <summary>Reads rows of a weight as they are, several at once; called from several threads.</summary>
+/// <param name="firstRow">First row.</param>
+/// <param name="rows">Number of rows.</param>
+/// <param name="destination">Receives them, row-major.</param>
+internal delegate void RowReader(int firstRow, int rows, Span<float> destination);
 
 /// <summary>What solving a matrix came to.</summary>
 /// <param name="Error">Mean over inputs of the squared error of all outputs, of the solution: trace((W−Ŵ)·(H+λI)·(W−Ŵ)ᵀ)/2 over the rows measured.</param>
 /// <param name="NearestError">The same of rounding each weight to nearest under the same scales.</param>
 internal readonly record struct GptqErrors(double Error, double NearestError)
 {
+    /// <summary>The solution's part of what rounding to nearest loses; 1 where neither loses anything.</summary>
+    public double Ratio => NearestError > 0 ? Error / NearestError : 1;
+
     /// <summary>Both of several matrices that are one layer's.</summary>
     public static GptqErrors operator +(GptqErrors a, GptqErrors b) => new(a.Error + b.Error, a.NearestError + b.NearestError);
 }
@@ -18,19 +28,20 @@ internal readonly record struct GptqErrors(double Error, double NearestError)
 /// </summary>
 internal static class GptqSolver
 {
-    // Rows that errors are measured on, evenly spread.
+    // Errors are measured on runs of rows, evenly spread.
     private const int MeasuredRows = GptqTile.Lanes;
+    private const int RunLength = 8;
 
     /// <summary>Fills the codes of some rows.</summary>
     /// <param name="factor">Of the Hessian of the inputs.</param>
-    /// <param name="read">Writes a row of the weight; called from several threads.</param>
+    /// <param name="read">Reads the weight.</param>
     /// <param name="matrix">Holds scales and zero points for each block of the original columns; gets the codes.</param>
     /// <param name="firstRow">First row.</param>
     /// <param name="rows">Number of rows.</param>
     /// <param name="threads">Cores to use.</param>
     /// <param name="cancellation">Stops between tiles.</param>
     public static void Solve(
-        GptqFactor factor, Action<int, Span<float>> read, BlockQuantizedMatrix matrix, int firstRow, int rows, int threads, CancellationToken cancellation = default)
+        GptqFactor factor, RowReader read, BlockQuantizedMatrix matrix, int firstRow, int rows, int threads, CancellationToken cancellation = default)
     {
         var tiles = (rows + GptqTile.Lanes - 1) / GptqTile.Lanes;
         TaskQueue.Run(tiles, threads, () => new GptqTile(factor, matrix.Blocks), (tile, i) =>
@@ -48,38 +59,57 @@ internal static class GptqSolver
 
     /// <summary>Measures errors of a solution, and of rounding to nearest, on rows evenly spread.</summary>
     /// <param name="factor">Of the Hessian of the inputs.</param>
-    /// <param name="read">Writes a row of the weight.</param>
+    /// <param name="read">Reads the weight.</param>
     /// <param name="matrix">The solution.</param>
     /// <param name="firstRow">First row.</param>
     /// <param name="rows">Number of rows.</param>
-    public static GptqErrors Measure(GptqFactor factor, Action<int, Span<float>> read, BlockQuantizedMatrix matrix, int firstRow, int rows)
+    public static GptqErrors Measure(GptqFactor factor, RowReader read, BlockQuantizedMatrix matrix, int firstRow, int rows)
     {
-        var measured = new int[Math.Min(rows, MeasuredRows)];
-        for (var i = 0; i < measured.Length; i++)
-        {
-            measured[i] = firstRow + (int)((long)i * rows / measured.Length);
-        }
-
         using var tile = new GptqTile(factor, matrix.Blocks);
-        var format = matrix.Format;
+        var measured = Spread(firstRow, rows);
         var codes = new byte[matrix.Columns];
         var rounded = new float[matrix.Columns];
-        var error = tile.Error((row, difference) => Difference(row, difference, matrix.CodesOf(row)), measured);
-        var nearest = tile.Error(
-            (row, difference) =>
-            {
-                read(row, difference);
-                BlockRounding.ToNearest(matrix, row, difference, codes);
-                Difference(row, difference, codes);
-            },
-            measured);
+        var error = tile.Error(Differences((row, _) => matrix.CodesOf(row)), measured);
+        var nearest = tile.Error(Differences((row, weights) => Nearest(matrix, row, weights, codes)), measured);
         return new(error / 2, nearest / 2);
 
-        void Difference(int row, Span<float> difference, ReadOnlySpan<byte> chosen)
+        RowReader Differences(ChoiceOfCodes choose) => (first, count, destination) =>
         {
-            read(row, difference);
-            BlockKernels.DequantizeRow(format, chosen, matrix.ScalesOf(row), matrix.ZeroPointsOf(row), rounded);
-            System.Numerics.Tensors.TensorPrimitives.Subtract(difference, rounded, difference);
+            read(first, count, destination);
+            for (var i = 0; i < count; i++)
+            {
+                var row = destination.Slice(i * matrix.Columns, matrix.Columns);
+                BlockKernels.DequantizeRow(matrix.Format, choose(first + i, row), matrix.ScalesOf(first + i), matrix.ZeroPointsOf(first + i), rounded);
+                TensorPrimitives.Subtract(row, rounded, row);
+            }
+        };
+    }
+
+    private delegate ReadOnlySpan<byte> ChoiceOfCodes(int row, ReadOnlySpan<float> weights);
+
+    private static int[] Spread(int firstRow, int rows)
+    {
+        if (rows <= MeasuredRows)
+        {
+            return [.. Enumerable.Range(firstRow, rows)];
         }
+
+        var runs = MeasuredRows / RunLength;
+        return [.. Enumerable.Range(0, MeasuredRows).Select(i => firstRow + (int)((long)(i / RunLength) * (rows - RunLength) / (runs - 1)) + i % RunLength)];
+    }
+
+    // Under the scales that the matrix holds.
+    private static ReadOnlySpan<byte> Nearest(BlockQuantizedMatrix matrix, int row, ReadOnlySpan<float> weights, byte[] codes)
+    {
+        var size = matrix.Format.Block(matrix.Columns);
+        var scales = matrix.ScalesOf(row);
+        for (int block = 0, start = 0; start < weights.Length; block++, start += size)
+        {
+            var count = Math.Min(size, weights.Length - start);
+            var zeroPoint = matrix.Format.Symmetric ? matrix.Format.Middle : matrix.ZeroPointsOf(row)[block];
+            BlockKernels.Round(matrix.Format, weights.Slice(start, count), scales[block], zeroPoint, codes.AsSpan(start, count));
+        }
+
+        return codes;
     }
 }

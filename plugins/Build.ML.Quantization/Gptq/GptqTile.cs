@@ -16,6 +16,7 @@ internal sealed unsafe class GptqTile : IDisposable
 
     private const int BlockColumns = 128;
     private const int Depth = 256;
+    private const int RowsAtOnce = 32;
 
     private static readonly int PanelLanes = MicroKernel.Columns;
 
@@ -31,7 +32,7 @@ internal sealed unsafe class GptqTile : IDisposable
     // [block][lane] each: scale, zero point.
     private readonly float* _scales;
     private readonly float* _zeroPoints;
-    private readonly float[] _row;
+    private readonly float[] _rows;
     private int _panels;
 
     public GptqTile(GptqFactor factor, int blocks)
@@ -43,19 +44,19 @@ internal sealed unsafe class GptqTile : IDisposable
         _sums = _residuals + residuals;
         _scales = _sums + (BlockColumns * Lanes);
         _zeroPoints = _scales + grid;
-        _row = new float[factor.Order.Length];
+        _rows = new float[RowsAtOnce * factor.Order.Length];
     }
 
     /// <summary>Bytes that a tile takes.</summary>
-    public static long BytesFor(long columns, long blocks) => (columns + MicroKernel.Rows + BlockColumns + 2 * blocks) * Lanes * sizeof(float);
+    public static long BytesFor(long columns, long blocks) => ((columns + MicroKernel.Rows + BlockColumns + 2 * blocks) * Lanes + RowsAtOnce * columns) * sizeof(float);
 
     public void Dispose() => NativeMemory.AlignedFree(_residuals);
 
     /// <summary>Rounds rows under scales that are already in the matrix.</summary>
-    /// <param name="read">Writes a row of the weight.</param>
+    /// <param name="read">Reads the weight.</param>
     /// <param name="matrix">Gets the codes; holds scales and zero points.</param>
     /// <param name="rows">Rows of the matrix, at most <see cref="Lanes"/>.</param>
-    public void Solve(Action<int, Span<float>> read, BlockQuantizedMatrix matrix, ReadOnlySpan<int> rows)
+    public void Solve(RowReader read, BlockQuantizedMatrix matrix, ReadOnlySpan<int> rows)
     {
         Load(read, rows);
         LoadGrid(matrix, rows);
@@ -76,11 +77,11 @@ internal sealed unsafe class GptqTile : IDisposable
     }
 
     /// <summary>The error Σ |(w−ŵ)·R|² of any ŵ.</summary>
-    /// <param name="readDifference">Writes a row of w − ŵ.</param>
+    /// <param name="readDifferences">Reads w − ŵ.</param>
     /// <param name="rows">Rows, at most <see cref="Lanes"/>.</param>
-    public double Error(Action<int, Span<float>> readDifference, ReadOnlySpan<int> rows)
+    public double Error(RowReader readDifferences, ReadOnlySpan<int> rows)
     {
-        Load(readDifference, rows);
+        Load(readDifferences, rows);
         var error = 0d;
         for (var first = 0; first < _factor.Padded; first += BlockColumns)
         {
@@ -105,19 +106,33 @@ internal sealed unsafe class GptqTile : IDisposable
     private float* Sums(int first, int column, int panel) =>
         _sums + (((column - first) / MicroKernel.Rows * _panels + panel) * MicroKernel.Rows * PanelLanes);
 
-    private void Load(Action<int, Span<float>> read, ReadOnlySpan<int> rows)
+    private void Load(RowReader read, ReadOnlySpan<int> rows)
     {
         _panels = (rows.Length + PanelLanes - 1) / PanelLanes;
         NativeMemory.Clear(_residuals, (nuint)(_factor.Padded * _panels * PanelLanes) * sizeof(float));
-        var order = _factor.Order;
-        for (var lane = 0; lane < rows.Length; lane++)
+        for (int lane = 0, count; lane < rows.Length; lane += count)
         {
-            read(rows[lane], _row);
-            var target = Residuals(lane / PanelLanes, 0) + (lane % PanelLanes);
-            for (var j = 0; j < order.Length; j++)
+            // Neighbours are read together: a weight stored column by column is read in bands.
+            for (count = 1; count < RowsAtOnce && lane + count < rows.Length && rows[lane + count] == rows[lane] + count;)
             {
-                target[(nint)j * PanelLanes] = _row[order[j]];
+                count++;
             }
+
+            read(rows[lane], count, _rows);
+            for (var i = 0; i < count; i++)
+            {
+                LoadLane(lane + i, _rows.AsSpan(i * _factor.Order.Length, _factor.Order.Length));
+            }
+        }
+    }
+
+    private void LoadLane(int lane, ReadOnlySpan<float> row)
+    {
+        var order = _factor.Order;
+        var target = Residuals(lane / PanelLanes, 0) + (lane % PanelLanes);
+        for (var j = 0; j < order.Length; j++)
+        {
+            target[(nint)j * PanelLanes] = row[order[j]];
         }
     }
 

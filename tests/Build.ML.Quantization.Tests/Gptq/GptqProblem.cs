@@ -53,6 +53,8 @@ sealed class GptqProblem
         }
     }
 
+    public void Read(int firstRow, int rows, Span<float> destination) => Weights.AsSpan(firstRow * Columns, rows * Columns).CopyTo(destination);
+
     public ReadOnlySpan<float> Row(int row) => Weights.AsSpan(row * Columns, Columns);
 
     /// <summary>A matrix rounded to nearest under scales fitted to the extremes of each block.</summary>
@@ -71,7 +73,7 @@ sealed class GptqProblem
     {
         var matrix = Nearest(format);
         using var factor = GptqFactor.Of(Hessian, dampening, actOrder, threads);
-        GptqSolver.Solve(factor, (row, to) => Row(row).CopyTo(to), matrix, 0, Rows, threads);
+        GptqSolver.Solve(factor, Read, matrix, 0, Rows, threads);
         return matrix;
     }
 

@@ -69,8 +69,8 @@ public sealed class GptqSolverTests
         Assert.Equal(expected.Codes, problem.Solve(format, actOrder: true, threads: 3).Codes);
         var matrix = problem.Nearest(format);
         using var factor = GptqFactor.Of(problem.Hessian, 0.01, true, 2);
-        GptqSolver.Solve(factor, (row, to) => problem.Row(row).CopyTo(to), matrix, 0, 100, 2);
-        GptqSolver.Solve(factor, (row, to) => problem.Row(row).CopyTo(to), matrix, 100, 500, 2);
+        GptqSolver.Solve(factor, problem.Read, matrix, 0, 100, 2);
+        GptqSolver.Solve(factor, problem.Read, matrix, 100, 500, 2);
         Assert.Equal(expected.Codes, matrix.Codes);
     }
 
@@ -139,7 +139,7 @@ public sealed class GptqSolverTests
         var format = new BlockFormat(3, 16, true);
         var matrix = problem.Solve(format, actOrder: true);
         using var factor = GptqFactor.Of(problem.Hessian, 0.01, true, 2);
-        var errors = GptqSolver.Measure(factor, (row, to) => problem.Row(row).CopyTo(to), matrix, 0, 40);
+        var errors = GptqSolver.Measure(factor, problem.Read, matrix, 0, 40);
         var mean = Enumerable.Range(0, 77).Average(i => problem.Hessian[i, i]);
         for (var i = 0; i < 77; i++)
         {

@@ -1,0 +1,65 @@
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Quantization.Blocks;
+using Build.ML.Quantization.WeightOnly;
+
+namespace Build.ML.Quantization.Gptq;
+
+/// <summary>Solves the layers of a group, whose Hessian is factored once.</summary>
+/// <param name="options">Dampening, order, clipping.</param>
+/// <param name="context">Cores, cancellation.</param>
+internal sealed class LayerSolver(GptqQuantization.Options options, StepContext context)
+{
+    private readonly BlockRounding _rounding = new(options.Clip == WeightClip.Mse ? new MseClipping() : new RoundToNearest(), context.Threads);
+
+    /// <summary>Rounds a layer to nearest, for layers that calibration does not reach.</summary>
+    public (BlockQuantizedMatrix Matrix, WeightError Error) Nearest(WeightLayer layer) =>
+        _rounding.Quantize(layer, layer.Adapt(options.Format), context.Cancellation);
+
+    /// <summary>Solves layers.</summary>
+    /// <param name="layers">Layers of one group.</param>
+    /// <param name="hessians">Of the group; disposed as soon as they are factored.</param>
+    /// <param name="solved">Gets each solution; the memory of one is let go of before the next is worked on.</param>
+    public void Solve(IReadOnlyList<NumberedLayer> layers, LayerHessians hessians, Action<NumberedLayer, LayerSolution> solved)
+    {
+        var count = hessians.Count;
+        if (hessians.Matrices.Length == 1)
+        {
+            using var factor = GptqFactor.Of(hessians.Matrices[0], options.Dampening, options.ActOrder, context.Threads, context.Cancellation);
+            hessians.Dispose();
+            foreach (var layer in layers)
+            {
+                solved(layer, Solve(layer.Layer, [factor], count));
+            }
+
+            return;
+        }
+
+        // The many small Hessians of a convolution in groups.
+        var factors = Array.ConvertAll(hessians.Matrices, h => GptqFactor.Of(h, options.Dampening, options.ActOrder, context.Threads, context.Cancellation));
+        foreach (var layer in layers)
+        {
+            solved(layer, Solve(layer.Layer, factors, count));
+        }
+
+        Array.ForEach(factors, f => f.Dispose());
+    }
+
+    private LayerSolution Solve(WeightLayer layer, GptqFactor[] factors, long inputs)
+    {
+        var (matrix, _) = Nearest(layer);
+        var rows = layer.Rows / factors.Length;
+        var errors = default(GptqErrors);
+        using (var reader = layer.Open())
+        {
+            void Read(int firstRow, int count, Span<float> destination) => reader.Read(firstRow, count, 0, layer.Columns, destination);
+            for (var group = 0; group < factors.Length; group++)
+            {
+                GptqSolver.Solve(factors[group], Read, matrix, group * rows, rows, context.Threads, context.Cancellation);
+                errors += GptqSolver.Measure(factors[group], Read, matrix, group * rows, rows);
+            }
+        }
+
+        return new(
+            matrix, WeightError.Of(layer, matrix, context.Threads), errors, factors.Max(f => f.Dampening), factors.Sum(f => f.DeadColumns), inputs);
+    }
+}
