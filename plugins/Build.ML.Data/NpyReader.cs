@@ -31,6 +31,12 @@ public sealed class NpyReader : DataReader<NpyReader.Options>
 
         /// <summary>Name of the model's input that a .npy file feeds; default: its first.</summary>
         public string Input { get; init; } = "";
+
+        /// <summary>
+        /// Names of inputs that are fed as the file has them for a sample, without a batch dimension in front: a sampling rate, a recurrent state. Samples then run one by one.
+        /// Default none.
+        /// </summary>
+        public ImmutableArray<string> Whole { get; init; } = [];
     }
 
     /// <inheritdoc/>
@@ -65,8 +71,13 @@ public sealed class NpyReader : DataReader<NpyReader.Options>
             }
         }
 
+        if (options.Whole.FirstOrDefault(w => inputs.All(i => i.Key != w)) is { } unknown)
+        {
+            throw DataErrors.DoesNotFit(path, $"'whole' names '{unknown}', and it holds {Describe(inputs)}.");
+        }
+
         return new IndexedDataSet(checked((int)count), index => new Sample(
-            [.. inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.Sample(index)))], LabelOf(labels?.Sample(index))));
+            [.. inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.Sample(index)))], LabelOf(labels?.Sample(index))) { Whole = options.Whole });
     }
 
     private static Label LabelOf(Tensor? tensor)

@@ -84,7 +84,7 @@ public sealed class MacsMetric : ModelMetric<NoOptions>
     private static Dictionary<string, long[]> SizesOfRun(Model model, Sample sample, IInference inference, ImmutableArray<string> values)
     {
         using var session = inference.Open(model, new InferenceOptions { Optimize = false, ExtraOutputs = values });
-        var outputs = session.Run([.. sample.Inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.Reshape([1, .. i.Value.Sizes])))]);
+        var outputs = session.Run(sample.AsBatch().Inputs);
         return session.Outputs.Zip(outputs, (name, tensor) => KeyValuePair.Create(name, (long[])[.. tensor.Sizes])).ToDictionary(StringComparer.Ordinal);
     }
 

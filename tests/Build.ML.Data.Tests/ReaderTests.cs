@@ -141,6 +141,13 @@ public sealed class ReaderTests : IDisposable
         var data = new NpyReader().Read(new() { Inputs = new(_folder.PathOf("x.npz")) });
         Assert.Equal(["ids", "mask"], data[1].Inputs.Select(i => i.Key));
         Assert.Equal(6, data[1].Label.Class);
+        Assert.Equal(["int64[2,3]", "int64[2]"], data.Batches(8).Single().Inputs.Select(i => i.Value.ToString()));
+
+        // A whole input is not stacked, and samples with one come alone.
+        var whole = new NpyReader().Read(new() { Inputs = new(_folder.PathOf("x.npz")), Whole = ["mask"] });
+        Assert.Equal(["int64[1,3]", "int64[]"], whole.Batches(8).First().Inputs.Select(i => i.Value.ToString()));
+        Assert.Equal(2, whole.Batches(8).Count());
+        Assert.Contains("'speed'", Refused(() => new NpyReader().Read(new() { Inputs = new(_folder.PathOf("x.npz")), Whole = ["speed"] })).Message);
     }
 
     [Fact]

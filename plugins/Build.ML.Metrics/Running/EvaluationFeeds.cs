@@ -15,8 +15,7 @@ internal static class EvaluationFeeds
     {
         var data = DataOf(context, metric);
         var taken = Math.Min(count, data.Count);
-        return [.. Enumerable.Range(0, taken).Select(i => data[(int)((long)i * data.Count / taken)].Inputs
-            .Select(p => KeyValuePair.Create(p.Key, p.Value.Reshape([1, .. p.Value.Sizes]))).ToImmutableArray())];
+        return [.. Enumerable.Range(0, taken).Select(i => data[(int)((long)i * data.Count / taken)].AsBatch().Inputs)];
     }
 
     /// <summary>The first batches that together hold up to <paramref name="samples"/> samples.</summary>

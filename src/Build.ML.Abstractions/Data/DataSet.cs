@@ -14,8 +14,8 @@ public abstract class DataSet
     public abstract Sample this[int index] { get; }
 
     /// <summary>
-    /// The samples in order as batches of at most <paramref name="size"/>; a batch ends early where the next sample has other shapes, so nothing is padded or
-    /// reordered.
+    /// The samples in order as batches of at most <paramref name="size"/>; a batch ends early where the next sample has other shapes or whole inputs, so nothing is padded
+    /// or reordered.
     /// </summary>
     /// <param name="size">1 or more.</param>
     public IEnumerable<Batch> Batches(int size)
@@ -25,7 +25,7 @@ public abstract class DataSet
         for (var i = 0; i < Count; i++)
         {
             var sample = this[i];
-            if (pending.Count == size || (pending.Count > 0 && !SameShapes(pending[0], sample)))
+            if (pending.Count == size || (pending.Count > 0 && (!sample.Whole.IsEmpty || !pending[0].Whole.IsEmpty || !SameShapes(pending[0], sample))))
             {
                 yield return Stack(pending);
                 pending.Clear();
@@ -47,6 +47,11 @@ public abstract class DataSet
 
     private static Batch Stack(List<Sample> samples)
     {
+        if (samples.Count == 1)
+        {
+            return samples[0].AsBatch();
+        }
+
         var inputs = ImmutableArray.CreateBuilder<KeyValuePair<string, Tensor>>(samples[0].Inputs.Length);
         for (var i = 0; i < samples[0].Inputs.Length; i++)
         {
@@ -60,11 +65,6 @@ public abstract class DataSet
     private static Tensor StackTensors(Tensor first, List<Sample> samples, int input)
     {
         long[] sizes = [samples.Count, .. first.Sizes];
-        if (samples.Count == 1)
-        {
-            return first.Reshape(sizes);
-        }
-
         var bytes = new byte[first.ByteLength * samples.Count];
         for (var i = 0; i < samples.Count; i++)
         {

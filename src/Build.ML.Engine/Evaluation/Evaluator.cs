@@ -122,7 +122,7 @@ internal sealed class Evaluator(ItemContext context, Recipes.Evaluation evaluati
 
         public (Batch Batch, ImmutableArray<Tensor> Outputs, ImmutableArray<Tensor> Source) Run(Sample sample)
         {
-            var batch = new Batch([.. sample.Inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.Reshape([1, .. i.Value.Sizes])))], [sample.Label]);
+            var batch = sample.AsBatch();
             return (batch, _model.Run(batch.Inputs), _source?.Run(batch.Inputs) ?? []);
         }
 
