@@ -27,6 +27,8 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
     public string? Obstacle(WeightLayer layer, BlockFormat format) =>
         options.Form == WeightForm.DequantizeLinear && format.StorageBits < 8 && layer.Readers.Any(r => r.Node.OpType == "Gather")
             ? "ONNX's Gather takes no integers of 4 bits: use form: matmul_nbits, or 8 bits"
+        : format.StorageBits < 4 && (options.Form == WeightForm.DequantizeLinear || layer.Readers.Any(r => r.Node.OpType == "Conv"))
+            ? "only matrix products are stored in 2 bits: ONNX Runtime has no DequantizeLinear of them"
         : format.EffectiveBits(layer.Columns) >= layer.Tensor.Type.BitWidth() ? $"rows of {layer.Columns} would not become smaller"
         : null;
 

@@ -19,6 +19,9 @@ namespace Build.ML.Quantization.Dynamic;
 [Description("Stores weights of matrix products and embeddings as 8-bit integers; activations are rounded at run time, without calibration data.")]
 public sealed class DynamicQuantization : Technique<DynamicQuantization.Options>
 {
+    // Have weights worth naming, and no rule.
+    private static readonly ImmutableHashSet<string> Others = ["Conv", "ConvTranspose", "LSTM", "GRU", "RNN"];
+
     /// <summary>Options of <c>quantize.dynamic</c>.</summary>
     public sealed record Options
     {
@@ -80,16 +83,22 @@ public sealed class DynamicQuantization : Technique<DynamicQuantization.Options>
             layers.Add(new(layer, opType, "quantized", "", [new("bits", options.ReduceRange ? 7 : 8), new("weight_sqnr_db", scales.SqnrDecibels)]));
         }
 
+        layers.AddRange(model.AllNodes.Where(n => n.Domain.Length == 0 && Others.Contains(n.OpType) && n.Input(1)?.ElementType == DataType.Float).Select(n => new LayerOutcome(
+            LayerNames.Of(n), n.OpType, "left",
+            n.OpType.Contains("Conv", StringComparison.Ordinal) ? "integer convolutions need scales known beforehand: quantize.static" : "recurrent weights are not quantized by this step", [])));
         if (quantized == 0)
         {
             throw new DiagnosticException(
                 "BML5406",
-                $"No layer was quantized: of {layers.Count} layers with constant float weights among {string.Join(", ", operators.Keys)}, "
-                + $"{(layers.Count == 0 ? "none exists" : "each was left, the first because: " + layers[0].Reason)}. Remove the step or widen its selection.");
+                $"No layer was quantized: the step knows {string.Join(", ", operators.Keys)} with constant float weights; "
+                + (layers.Count == 0 ? "the model has none" : $"the model has {LeftSummary(layers)}") + ". Remove the step or widen its selection.");
         }
 
         return new StepResult(model) { Layers = layers.ToImmutable(), Notes = Notes(options) };
     }
+
+    private static string LeftSummary(IEnumerable<LayerOutcome> layers) =>
+        string.Join("; ", layers.CountBy(l => (l.OpType, l.Reason)).Select(c => $"{c.Value} {c.Key.OpType} left because {c.Key.Reason}"));
 
     private static ImmutableArray<string> Notes(Options options) => options is { WeightType: QuantizedType.S8, ReduceRange: false }
         ? ["On x64 processors without VNNI, sums of u8·s8 products can saturate; 'reduce_range: true' or 'weight_type: u8' avoids that."]

@@ -7,16 +7,20 @@ namespace Build.ML.Graph.Passes;
 
 /// <summary>
 /// Computes what does not depend on the model's inputs: nodes whose inputs are all constants, and shape arithmetic whose result the static dimensions
-/// settle. The model grows by at most <see cref="MaxGrowth"/> bytes per node. Weights stored quantized stay so: there is no evaluator for
+/// settle. All nodes together let the model grow by at most <see cref="MaxGrowth"/> bytes, small results not counted. Weights stored quantized stay so: there is no evaluator for
 /// DequantizeLinear. Large results are computed again whenever they are read, so that none is held in memory.
 /// </summary>
 [GraphPass("fold-constants", Order = 200)]
 public sealed class FoldConstants : IGraphPass
 {
     private const long HeldBytes = 1 << 20;
+    private const long SmallBytes = 1024;
 
-    /// <summary>Bytes that a node's outputs may take beyond the constants that go with it; default 64 KiB.</summary>
-    public long MaxGrowth { get; init; } = 64 * 1024;
+    /// <summary>
+    /// Bytes that outputs may take beyond the constants that go with their nodes, over all nodes: parts cut out of a weight that others go on reading would come on top of it. Outputs
+    /// of up to 1 KiB, such as shapes, are always worth it. Default 16 KiB.
+    /// </summary>
+    public long MaxGrowth { get; init; } = 16 * 1024;
 
     /// <inheritdoc/>
     public int Run(Model model)
@@ -24,10 +28,11 @@ public sealed class FoldConstants : IGraphPass
         ArgumentNullException.ThrowIfNull(model);
         var inferred = ShapeInference.Infer(model, useDeclared: false);
         var folded = 0;
+        var left = MaxGrowth;
         foreach (var node in model.AllNodes)
         {
             if (node.Outputs.Count > 0 && !node.Is("Constant") && !node.Outputs.Any(o => o.IsGraphOutput)
-                && (FromShapes(node, inferred) ?? FromConstants(node, model, inferred)) is { } outputs)
+                && (FromShapes(node, inferred) ?? FromConstants(node, model, inferred, ref left)) is { } outputs)
             {
                 node.Graph.MakeConstant(node, outputs);
                 folded++;
@@ -56,7 +61,7 @@ public sealed class FoldConstants : IGraphPass
         };
     }
 
-    private Tensor[]? FromConstants(Node node, Model model, ShapeInferenceResult inferred)
+    private static Tensor[]? FromConstants(Node node, Model model, ShapeInferenceResult inferred, ref long left)
     {
         if (!NodeEvaluator.BuiltIn.Covers(node))
         {
@@ -83,19 +88,22 @@ public sealed class FoldConstants : IGraphPass
         }
 
         // What the outputs will take must be known before they are computed: a ConstantOfShape may ask for gigabytes.
-        if ((OutputBytes(node, inferred) ?? (read <= MaxGrowth ? 0 : long.MaxValue)) is var expected && (expected > freed + MaxGrowth || expected > int.MaxValue))
+        var allowed = freed + Math.Max(left, SmallBytes);
+        if ((OutputBytes(node, inferred) ?? (read <= allowed ? 0 : long.MaxValue)) is var expected && (expected > allowed || expected > int.MaxValue))
         {
             return null;
         }
 
         var opset = model.OperatorSets[node.Domain];
         var outputs = NodeEvaluator.BuiltIn.TryEvaluate(node, opset, inputs);
-        if (outputs is null || outputs.Sum(o => o.ByteLength) > freed + MaxGrowth)
+        var taken = outputs?.Sum(o => o.ByteLength) ?? long.MaxValue;
+        if (outputs is null || taken > allowed)
         {
             return null;
         }
 
-        if (outputs.Sum(o => o.ByteLength) >= HeldBytes)
+        left -= taken - freed > SmallBytes ? taken - freed : 0;
+        if (taken >= HeldBytes)
         {
             var recipe = Copy(node);
             for (var i = 0; i < outputs.Length; i++)

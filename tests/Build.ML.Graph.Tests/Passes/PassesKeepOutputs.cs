@@ -19,7 +19,7 @@ public sealed class PassesKeepOutputs
     {
         ["constants-to-initializers"] = 101,
         ["eliminate-common-subexpressions"] = 26,
-        ["fold-constants"] = 73,
+        ["fold-constants"] = 72,
         ["merge-duplicate-initializers"] = 5,
         ["remove-dead-nodes"] = 10,
         ["remove-identity"] = 69,
