@@ -1,5 +1,6 @@
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
+using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Quantization.Tests;
 
@@ -41,6 +42,22 @@ static class Models
             "Gemm", [flat, graph.AddInitializer("fc", Numbers.Tensor(60, 0.2, 10, 32)), graph.AddInitializer("fc_bias", Numbers.Tensor(61, 0.1, 10))], "y",
             [NodeAttribute.Int("transB", 1)]);
         return Return(model, y, new Dimension("n"), 10);
+    }
+
+    /// <summary>Matrix products with a tanh between, weights and activations of half precision: float [n,48] → float [n,48].</summary>
+    public static Model HalfChain(int layers)
+    {
+        var model = new Model(new OnnxGraph("half"), 21) { IrVersion = 10 };
+        var graph = model.Graph;
+        var x = graph.AddInput("x", new TensorType(DataType.Float, new Shape(new Dimension("n"), 48)));
+        var value = graph.Add("Cast", [x], "x_half", [NodeAttribute.Int("to", (long)DataType.Float16)]);
+        for (var layer = 0; layer < layers; layer++)
+        {
+            var weight = Tensor.Of(Array.ConvertAll(Numbers.Normal(70 + layer, 48 * 48, 0.3), w => (Half)w), 48, 48);
+            value = graph.Add("Tanh", [graph.Add("MatMul", [value, graph.AddInitializer($"w{layer}", weight)], $"product{layer}")], $"tanh{layer}");
+        }
+
+        return Return(model, graph.Add("Cast", [value], "y", [NodeAttribute.Int("to", (long)DataType.Float)]), new Dimension("n"), 48);
     }
 
     private static Value Conv(OnnxGraph graph, Value x, int seed, long inputs, long outputs, string name) => graph.Add(

@@ -115,6 +115,10 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
                 using var hessians = source.Of(group);
                 solver.Solve(pending, hessians, (layer, solution) => store.Add(layer.Index, solution));
             }
+            else
+            {
+                source.Skip(group);
+            }
 
             foreach (var layer in group.Layers)
             {

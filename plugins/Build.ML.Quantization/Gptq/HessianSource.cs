@@ -28,6 +28,12 @@ internal interface IHessianSource : IDisposable
 {
     /// <summary>The Hessians of a group; the caller disposes them.</summary>
     LayerHessians Of(HessianGroup group);
+
+    /// <summary>
+    /// Passes over a group that was solved before, by a step that was killed. A run of the model stops there all the same: it is cut into the pieces that it would be cut into
+    /// without the kill, so that activations are rounded at the same places.
+    /// </summary>
+    void Skip(HessianGroup group);
 }
 
 /// <summary>
@@ -53,6 +59,9 @@ internal sealed class SequentialHessians(Model model, DataSet data, StepContext 
     }
 
     /// <inheritdoc/>
+    public void Skip(HessianGroup group) => _run.AdvanceTo(group.First);
+
+    /// <inheritdoc/>
     public void Dispose() => _run.Dispose();
 }
 
@@ -74,6 +83,11 @@ internal sealed class StageHessians(Model model, DataReference data, IReadOnlyLi
         }
 
         return found!;
+    }
+
+    /// <inheritdoc/>
+    public void Skip(HessianGroup group)
+    {
     }
 
     /// <inheritdoc/>
