@@ -4,7 +4,10 @@ using System.Runtime.Intrinsics.X86;
 
 namespace Build.ML.Quantization.Blocks;
 
-/// <summary>The loops over blocks: fitting by extremes, rounding, dequantizing, packing. One thread each; the callers divide the work.</summary>
+/// <summary>
+/// The loops over blocks: fitting by extremes, rounding, dequantizing, packing. One thread each; the callers divide the work. Compiled fully at once: a step over gigabytes can be done before the runtime
+/// would come to it.
+/// </summary>
 internal static class BlockKernels
 {
     /// <summary>
@@ -34,6 +37,7 @@ internal static class BlockKernels
     }
 
     /// <summary>code = clamp(round(x / scale) + zero point), halves to even.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Round(BlockFormat format, ReadOnlySpan<float> block, float scale, int zeroPoint, Span<byte> codes)
     {
         ref var x = ref Unsafe.AsRef(in block[0]);
@@ -60,6 +64,7 @@ internal static class BlockKernels
     }
 
     /// <summary>Σ(x − x̂)² of a block rounded under a scale and zero point.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float SquaredError(BlockFormat format, ReadOnlySpan<float> block, float scale, int zeroPoint)
     {
         ref var x = ref Unsafe.AsRef(in block[0]);
@@ -91,6 +96,7 @@ internal static class BlockKernels
     }
 
     /// <summary>The scale that fits a block's codes best, Σx(q − z) / Σ(q − z)²; the given one where all codes are z.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float LeastSquaresScale(BlockFormat format, ReadOnlySpan<float> block, float scale, int zeroPoint)
     {
         var inverse = 1 / scale;
@@ -107,6 +113,7 @@ internal static class BlockKernels
     }
 
     /// <summary>Adds Σx² and Σ(x − x̂)² of a block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void AddError(
         ReadOnlySpan<float> block, ReadOnlySpan<byte> codes, float scale, int zeroPoint, ref float signal, ref float noise)
     {
@@ -142,6 +149,7 @@ internal static class BlockKernels
     /// <param name="codes">As many.</param>
     /// <param name="scales">One for each block.</param>
     /// <param name="zeroPoints">One for each block, or none where the format is symmetric.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void RoundRow(BlockFormat format, ReadOnlySpan<float> row, Span<byte> codes, Span<float> scales, Span<byte> zeroPoints)
     {
         var size = format.Block(row.Length);
@@ -160,6 +168,7 @@ internal static class BlockKernels
     }
 
     /// <summary>(code − zero point)·scale for a block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Dequantize(ReadOnlySpan<byte> codes, float scale, int zeroPoint, Span<float> destination)
     {
         ref var q = ref Unsafe.AsRef(in codes[0]);
@@ -179,6 +188,7 @@ internal static class BlockKernels
     }
 
     /// <summary>What the codes of a row stand for.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void DequantizeRow(
         BlockFormat format, ReadOnlySpan<byte> codes, ReadOnlySpan<float> scales, ReadOnlySpan<byte> zeroPoints, Span<float> destination)
     {
@@ -192,6 +202,7 @@ internal static class BlockKernels
     }
 
     /// <summary>Packs codes, the first in the lowest bits of the first byte; bits left over are 0.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Pack(ReadOnlySpan<byte> codes, int storageBits, Span<byte> packed)
     {
         if (storageBits == 8)
@@ -238,6 +249,7 @@ internal static class BlockKernels
     }
 
     /// <summary>Least and greatest of numbers, which must not be NaN.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Extremes(ReadOnlySpan<float> values, out float low, out float high)
     {
         ref var x = ref Unsafe.AsRef(in values[0]);
@@ -256,11 +268,10 @@ internal static class BlockKernels
 
             var least = Vector128.MinNative(minimum.GetLower(), minimum.GetUpper());
             var greatest = Vector128.MaxNative(maximum.GetLower(), maximum.GetUpper());
-            for (var lane = 0; lane < 4; lane++)
-            {
-                low = Math.Min(low, least[lane]);
-                high = Math.Max(high, greatest[lane]);
-            }
+            least = Vector128.MinNative(least, Vector128.Shuffle(least, Vector128.Create(2, 3, 0, 1)));
+            greatest = Vector128.MaxNative(greatest, Vector128.Shuffle(greatest, Vector128.Create(2, 3, 0, 1)));
+            low = Vector128.MinNative(least, Vector128.Shuffle(least, Vector128.Create(1, 0, 3, 2))).ToScalar();
+            high = Vector128.MaxNative(greatest, Vector128.Shuffle(greatest, Vector128.Create(1, 0, 3, 2))).ToScalar();
         }
 
         for (; i < (nuint)values.Length; i++)

@@ -1,3 +1,4 @@
+using System.Buffers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
@@ -114,13 +115,12 @@ internal sealed class PackedBlocks
         int Bytes(int size) => (columns + size - 1) / size * (size * format.StorageBits + format.ScaleType.BitWidth());
     }
 
-    private Value Add(string suffix, ReadOnlySpan<long> sizes) => _graph.AddInitializer(
-        $"{_name}_q{_matrix.Format.Bits}{suffix}", new Tensor(DataType.UInt8, sizes, _scratch.Append(PackCodes(sizes.Length == 3 ? (int)(sizes[1] * sizes[2]) : (int)sizes[1]))));
-
-    private byte[] PackCodes(int stride)
+    private Value Add(string suffix, ReadOnlySpan<long> sizes)
     {
-        var packed = new byte[checked(_matrix.Rows * stride)];
         const int RowsPerChunk = 16;
+        var stride = (int)(sizes.Length == 3 ? sizes[1] * sizes[2] : sizes[1]);
+        var length = checked(_matrix.Rows * stride);
+        var packed = ArrayPool<byte>.Shared.Rent(length);
         Parallel.For(
             0,
             (_matrix.Rows + RowsPerChunk - 1) / RowsPerChunk,
@@ -129,10 +129,14 @@ internal sealed class PackedBlocks
             {
                 for (var row = chunk * RowsPerChunk; row < Math.Min((chunk + 1) * RowsPerChunk, _matrix.Rows); row++)
                 {
-                    BlockKernels.Pack(_matrix.CodesOf(row), _matrix.Format.StorageBits, packed.AsSpan(row * stride, stride));
+                    var target = packed.AsSpan(row * stride, stride);
+                    target[(_matrix.Columns * StorageBits / 8)..].Clear(); // what fills up the last block
+                    BlockKernels.Pack(_matrix.CodesOf(row), StorageBits, target);
                 }
             });
-        return packed;
+        var content = _scratch.Append(packed.AsSpan(0, length));
+        ArrayPool<byte>.Shared.Return(packed);
+        return _graph.AddInitializer($"{_name}_q{_matrix.Format.Bits}{suffix}", new Tensor(DataType.UInt8, sizes, content));
     }
 
     private byte[] PackZeroPoints(int width)

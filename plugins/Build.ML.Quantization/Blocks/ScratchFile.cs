@@ -16,12 +16,12 @@ internal sealed class ScratchFile(string directory)
     private SafeFileHandle? _handle;
     private long _length;
 
-    /// <summary>Appends bytes and returns them as a content of a tensor; small ones stay in memory.</summary>
-    public TensorContent Append(ReadOnlyMemory<byte> bytes)
+    /// <summary>Copies bytes and returns them as the content of a tensor; few of them stay in memory.</summary>
+    public TensorContent Append(ReadOnlySpan<byte> bytes)
     {
         if (bytes.Length < 1 << 16)
         {
-            return new MemoryContent(bytes);
+            return new MemoryContent(bytes.ToArray());
         }
 
         _handle ??= File.OpenHandle(
@@ -31,7 +31,7 @@ internal sealed class ScratchFile(string directory)
             FileShare.ReadWrite | FileShare.Delete,
             FileOptions.DeleteOnClose);
         var start = _length;
-        RandomAccess.Write(_handle, bytes.Span, start);
+        RandomAccess.Write(_handle, bytes, start);
         _length += bytes.Length;
         return new Part(_handle, start, bytes.Length);
     }

@@ -14,6 +14,7 @@ internal static class Transposition
     /// <param name="fromStride">Elements from one row of <paramref name="from"/> to the next.</param>
     /// <param name="to">[columns, rows].</param>
     /// <param name="toStride">Elements from one row of <paramref name="to"/> to the next.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Turn(ReadOnlySpan<float> from, int rows, int columns, int fromStride, Span<float> to, int toStride)
     {
         var wholeRows = Avx.IsSupported ? rows & ~7 : 0;
@@ -44,6 +45,7 @@ internal static class Transposition
     }
 
     /// <summary>8 × 8: pairs within lanes, then pairs of pairs, then lanes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Turn8(ref float from, int fromStride, ref float to, int toStride)
     {
         var stride = (nuint)fromStride;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.InteropServices;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
 
@@ -36,7 +37,16 @@ internal sealed class WeightReader(WeightLayer layer) : IDisposable
             return;
         }
 
-        // The constant is [columns, rows]: bands of its rows are turned.
+        // The constant is [columns, rows]: it is turned, from where it is or, where numbers are converted first, band by band.
+        if (layer.Tensor.Type == DataType.Float && (long)columns * layer.Rows < int.MaxValue / sizeof(float))
+        {
+            var start = (long)firstColumn * layer.Rows + firstRow;
+            var length = (columns - 1) * layer.Rows + rows;
+            Transposition.Turn(
+                MemoryMarshal.Cast<byte, float>(_view.Slice(start * sizeof(float), length * sizeof(float))), columns, rows, layer.Rows, destination, columns);
+            return;
+        }
+
         var band = ArrayPool<float>.Shared.Rent(Band * rows);
         for (var start = 0; start < columns; start += Band)
         {

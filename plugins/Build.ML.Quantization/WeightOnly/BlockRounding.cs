@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Runtime.CompilerServices;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Quantization.Blocks;
 
@@ -11,14 +12,18 @@ internal sealed class BlockRounding(BlockSolver solver, int threads)
 {
     private const int TileWeights = 1 << 16; // 256 KB: a tile stays in the second-level cache from reading to the end
 
-    /// <summary>Quantizes a layer.</summary>
+    private BlockQuantizedMatrix? _last;
+
+    /// <summary>Quantizes a layer. The matrix is good until the next call, which may fill it anew: layers of a model mostly have few sizes.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="format">The format, adapted to the layer.</param>
     /// <param name="cancellation">Stops between tiles.</param>
     /// <exception cref="DiagnosticException">BML5403: a weight is NaN or infinite.</exception>
     public (BlockQuantizedMatrix Matrix, WeightError Error) Quantize(WeightLayer layer, BlockFormat format, CancellationToken cancellation)
     {
-        var matrix = new BlockQuantizedMatrix(layer.Rows, layer.Columns, format);
+        var matrix = _last is { } last && last.Rows == layer.Rows && last.Columns == layer.Columns && last.Format == format
+            ? last
+            : _last = new BlockQuantizedMatrix(layer.Rows, layer.Columns, format);
         var tiles = Tiles.Of(layer, format);
         var errors = new WeightError[tiles.Count];
         using (var reader = layer.Open())
@@ -41,40 +46,29 @@ internal sealed class BlockRounding(BlockSolver solver, int threads)
                 $"The weight '{layer.Weight.Name}' holds NaN or infinite numbers, which no integer can stand for. Mend the model, or exclude the layer.");
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private WeightError Quantize(WeightReader reader, BlockQuantizedMatrix matrix, Tile tile)
     {
         var format = matrix.Format;
         var size = format.Block(matrix.Columns);
         var buffer = ArrayPool<float>.Shared.Rent(tile.Rows * tile.Columns);
         reader.Read(tile.FirstRow, tile.Rows, tile.FirstColumn, tile.Columns, buffer);
-        double signal = 0, noise = 0;
+        var error = default(WeightError);
         for (var row = 0; row < tile.Rows; row++)
         {
-            var weights = buffer.AsSpan(row * tile.Columns, tile.Columns);
-            var codes = matrix.CodesOf(tile.FirstRow + row).Slice(tile.FirstColumn, tile.Columns);
-            var scales = matrix.ScalesOf(tile.FirstRow + row);
+            var first = tile.FirstColumn / size;
             var zeroPoints = matrix.ZeroPointsOf(tile.FirstRow + row);
-            for (var start = 0; start < tile.Columns; start += size)
-            {
-                var block = weights.Slice(start, Math.Min(size, tile.Columns - start));
-                var result = codes.Slice(start, block.Length);
-                var (scale, zeroPoint) = solver.Solve(format, block, result);
-                var index = (tile.FirstColumn + start) / size;
-                scales[index] = scale;
-                if (!format.Symmetric)
-                {
-                    zeroPoints[index] = zeroPoint;
-                }
-
-                float blockSignal = 0, blockNoise = 0;
-                BlockKernels.AddError(block, result, scale, zeroPoint, ref blockSignal, ref blockNoise);
-                signal += blockSignal;
-                noise += blockNoise;
-            }
+            error += solver.SolveRow(
+                format,
+                size,
+                buffer.AsSpan(row * tile.Columns, tile.Columns),
+                matrix.CodesOf(tile.FirstRow + row).Slice(tile.FirstColumn, tile.Columns),
+                matrix.ScalesOf(tile.FirstRow + row)[first..],
+                zeroPoints.Length == 0 ? zeroPoints : zeroPoints[first..]);
         }
 
         ArrayPool<float>.Shared.Return(buffer);
-        return new(signal, noise);
+        return error;
     }
 
     /// <summary>A part of the matrix that holds whole blocks.</summary>

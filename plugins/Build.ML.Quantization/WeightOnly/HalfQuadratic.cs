@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
 using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.WeightOnly;
@@ -69,49 +71,98 @@ internal sealed class HalfQuadratic : BlockSolver
     }
 
     /// <summary>Σ|w − ŵ|^p.</summary>
-    public static double Objective(BlockFormat format, ReadOnlySpan<float> block, float scale, float zeroPoint)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static float Objective(BlockFormat format, ReadOnlySpan<float> block, float scale, float zeroPoint)
     {
-        var inverse = 1 / scale;
-        double sum = 0;
-        foreach (var w in block)
+        var rounding = new Rounding(format, scale, zeroPoint);
+        var sums = Vector256<float>.Zero;
+        for (var i = 0; i < block.Length; i += Vector256<float>.Count)
         {
-            var q = Math.Clamp(MathF.Round(w * inverse + zeroPoint), format.Least, format.Greatest);
-            sum += MathF.Pow(Math.Abs(w - (q - zeroPoint) * scale), P);
+            var w = Load(block, i, out var mask);
+            sums += Power(Vector256.Abs(w - rounding.Of(w) * rounding.Scale), P) & mask;
         }
 
-        return sum;
+        return Vector256.Sum(sums);
     }
 
+    /// <summary>mean(q − (w − e)/s).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static float MeanZero(BlockFormat format, ReadOnlySpan<float> block, float scale, float z, float beta)
     {
-        var inverse = 1 / scale;
-        var sum = 0f;
-        foreach (var w in block)
+        var rounding = new Rounding(format, scale, z);
+        var sums = Vector256<float>.Zero;
+        for (var i = 0; i < block.Length; i += Vector256<float>.Count)
         {
-            var q = Math.Clamp(MathF.Round(w * inverse + z), format.Least, format.Greatest);
-            sum += q - (w - Shrink(w - (q - z) * scale, beta)) * inverse;
+            var w = Load(block, i, out var mask);
+            var q = rounding.Of(w);
+            sums += (q - (w - Shrink(w - q * rounding.Scale, beta)) * rounding.Inverse) & mask;
         }
 
-        return sum / block.Length;
+        return z + Vector256.Sum(sums) / block.Length;
     }
 
-    private static double Scale(BlockFormat format, ReadOnlySpan<float> block, float scale, float z, float beta)
+    /// <summary>Σ(w − e)(q − z) / Σ(q − z)².</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static float Scale(BlockFormat format, ReadOnlySpan<float> block, float scale, float z, float beta)
     {
-        var inverse = 1 / scale;
-        double cross = 0, square = 0;
-        foreach (var w in block)
+        var rounding = new Rounding(format, scale, z);
+        var crosses = Vector256<float>.Zero;
+        var squares = Vector256<float>.Zero;
+        for (var i = 0; i < block.Length; i += Vector256<float>.Count)
         {
-            var q = Math.Clamp(MathF.Round(w * inverse + z), format.Least, format.Greatest) - z;
-            cross += (w - Shrink(w - q * scale, beta)) * q;
-            square += q * q;
+            var w = Load(block, i, out var mask);
+            var q = rounding.Of(w) & mask;
+            crosses += (w - Shrink(w - q * rounding.Scale, beta)) * q;
+            squares += q * q;
         }
 
-        return square > 0 ? cross / square : scale;
+        var square = Vector256.Sum(squares);
+        return square > 0 ? Vector256.Sum(crosses) / square : scale;
     }
 
-    private static float Shrink(float x, float beta)
+    /// <summary>sign(x)·max(0, |x| − |x|^(p−1)/β); 0 where x is 0, as |0|^(p−1) is infinite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Shrink(Vector256<float> x, float beta)
     {
-        var magnitude = Math.Abs(x);
-        return magnitude == 0 ? 0 : MathF.CopySign(Math.Max(0, magnitude - MathF.Pow(magnitude, P - 1) / beta), x);
+        var magnitude = Vector256.Abs(x);
+        var shrunk = Vector256.Max(Vector256<float>.Zero, magnitude - Power(magnitude, P - 1) * Vector256.Create(1 / beta));
+        return Vector256.CopySign(shrunk, x);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Power(Vector256<float> x, float exponent) => Vector256.Exp(Vector256.Log(x) * Vector256.Create(exponent));
+
+    /// <summary>Eight weights, or what is left of them with zeros behind and a mask of those that count.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<float> Load(ReadOnlySpan<float> block, int start, out Vector256<float> mask)
+    {
+        var left = block.Length - start;
+        if (left >= Vector256<float>.Count)
+        {
+            mask = Vector256<float>.AllBitsSet;
+            return Vector256.Create(block.Slice(start, Vector256<float>.Count));
+        }
+
+        Span<float> rest = stackalloc float[Vector256<float>.Count];
+        rest.Clear();
+        block[start..].CopyTo(rest);
+        mask = Vector256.LessThan(Vector256<int>.Indices, Vector256.Create(left)).AsSingle();
+        return Vector256.Create((ReadOnlySpan<float>)rest);
+    }
+
+    /// <summary>q − z for weights.</summary>
+    private readonly struct Rounding(BlockFormat format, float scale, float zeroPoint)
+    {
+        private readonly Vector256<float> _zero = Vector256.Create(zeroPoint);
+        private readonly Vector256<float> _least = Vector256.Create((float)format.Least);
+        private readonly Vector256<float> _greatest = Vector256.Create((float)format.Greatest);
+
+        public Vector256<float> Scale { get; } = Vector256.Create(scale);
+
+        public Vector256<float> Inverse { get; } = Vector256.Create(1 / scale);
+
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        public Vector256<float> Of(Vector256<float> w) =>
+            Vector256.MinNative(Vector256.MaxNative(Vector256.Round(w * Inverse + _zero), _least), _greatest) - _zero;
     }
 }
