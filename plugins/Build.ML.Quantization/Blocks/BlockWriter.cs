@@ -8,7 +8,7 @@ namespace Build.ML.Quantization.Blocks;
 
 /// <summary>
 /// Puts quantized matrices in the place of float weights: MatMulNBits or DequantizeLinear before the operator for products, GatherBlockQuantized for look-ups, DequantizeLinear for
-/// convolutions. Bytes wait in a scratch file until the model is saved, so that memory holds one layer at a time.
+/// convolutions (or, where the form is the runtime's own, Cast and Mul, which it computes once on loading). Bytes wait in a scratch file until the model is saved, so that memory holds one layer at a time.
 /// </summary>
 /// <param name="model">The model, edited in place.</param>
 /// <param name="options">Form and accuracy level.</param>
@@ -26,9 +26,9 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
     /// <param name="format">The format.</param>
     public string? Obstacle(WeightLayer layer, BlockFormat format) =>
         options.Form == WeightForm.DequantizeLinear && format.StorageBits < 8 && layer.Readers.Any(r => r.Node.OpType == "Gather")
-            ? "ONNX's Gather takes no integers of 4 bits: use form: matmul_nbits, or 8 bits"
-        : format.StorageBits < 4 && (options.Form == WeightForm.DequantizeLinear || layer.Readers.Any(r => r.Node.OpType == "Conv"))
-            ? "only matrix products are stored in 2 bits: ONNX Runtime has no DequantizeLinear of them"
+            ? "ONNX's Gather takes no integers of less than 8 bits: use form: matmul_nbits, or 8 bits"
+        : layer.Readers.Any(r => IsPlain(r.Node)) && LeastOpset(format, format.Blocks(layer.Columns)) is var least && model.Opset < least
+            ? $"{format.Bits} bits in this form need operator set {least}, the model uses {model.Opset}: put a step 'use: optimize.graph' with 'opset: {least}' before this one"
         : format.EffectiveBits(layer.Columns) >= layer.Tensor.Type.BitWidth() ? $"rows of {layer.Columns} would not become smaller"
         : null;
 
@@ -46,12 +46,10 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
         PlainBlocks? plain = null;
         foreach (var (node, input) in layer.Readers)
         {
-            var isPlain = node.OpType == "Conv" || options.Form == WeightForm.DequantizeLinear;
-            if (isPlain)
+            if (IsPlain(node))
             {
-                var isNew = matrix.Format.StorageBits < 8 || matrix.Blocks > 1;
-                OpsetCheck.Require(model, isNew ? 21 : 13, isNew ? "DequantizeLinear of blocks or 4 bits" : "DequantizeLinear of channels");
-                ReplacePlain(node, input, plain ??= new(layer, matrix, _scratch));
+                OpsetCheck.Require(model, LeastOpset(matrix.Format, matrix.Blocks), $"{matrix.Format.Bits} bits in this form");
+                ReplacePlain(node, input, plain ??= new(layer, matrix, _scratch), layer.Rows);
             }
             else
             {
@@ -114,13 +112,8 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
 
         var alpha = node.OpType == "Gemm" ? node.Float("alpha", 1) : 1;
         var scales = alpha == 1 ? blocks.Scales : blocks.Scaled(layer.Weight.Name + "_alpha", alpha);
-        var addend = node.OpType == "Gemm" ? GemmAddend.Of(node) : null;
-        var bias = addend is { Constant: { } constant } && constant.Count == layer.Rows && constant.Sizes[^1] == layer.Rows ? addend : null;
-        if (bias is { Constant.Rank: > 1 })
-        {
-            bias = graph.AddInitializer(bias.Name + "_vector", bias.Constant!.Reshape(layer.Rows));
-        }
-
+        var addend = node.OpType == "Gemm" ? GemmAddend.VectorOf(node, layer.Rows) : null;
+        var bias = addend is { Constant: { Rank: 1 } vector } && vector.Count == layer.Rows ? addend : null;
         ReadOnlySpan<Value?> inputs = [node.Inputs[0], blocks.Codes, scales, blocks.ZeroPoints, null, bias];
         var product = graph.Add(
             "MatMulNBits",
@@ -136,14 +129,25 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
         ConstantSource.RemoveIfUnused(source);
     }
 
-    private static void ReplacePlain(Node node, int input, PlainBlocks blocks)
+    private bool IsPlain(Node node) => node.OpType == "Conv" || options.Form == WeightForm.DequantizeLinear;
+
+    private static long LeastOpset(BlockFormat format, int blocks) => (format.StorageBits, blocks) switch
+    {
+        (2, _) => 25, // tensors of 2-bit integers
+        (4, _) => 21, // of 4-bit integers
+        (_, > 1) => 21, // DequantizeLinear of blocks
+        _ => 13, // of channels
+    };
+
+    private void ReplacePlain(Node node, int input, PlainBlocks blocks, int rows)
     {
         var graph = node.Graph;
         var source = node.Inputs[input];
         switch (node.OpType)
         {
             case "Conv":
-                node.SetInput(input, blocks.DequantizeFilters(node));
+                var isFolded = options.Form == WeightForm.MatmulNbits && blocks.IsWhole;
+                node.SetInput(input, isFolded ? blocks.FoldedFilters(node) : blocks.DequantizeFilters(node));
                 break;
             case "Gather":
                 LayerNames.Substitute(node, blocks.DequantizeRows(node));
@@ -152,9 +156,9 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
                 node.SetInput(input, blocks.DequantizeTransposed(node, 1));
                 break;
             default:
-                // ONNX Runtime makes MatMulNBits of DequantizeLinear before MatMul, not before Gemm.
+                // ONNX Runtime makes MatMulNBits of this, the addend included where it is a vector of the outputs' length.
                 var name = node.Outputs[0].Name;
-                var addend = GemmAddend.Of(node);
+                var addend = GemmAddend.VectorOf(node, rows);
                 var product = graph.Add("MatMul", [node.Inputs[0], blocks.DequantizeTransposed(node, node.Float("alpha", 1))], name + "_product", before: node);
                 LayerNames.Substitute(node, addend is null ? product : graph.Add("Add", [product, addend], name + "_sum", before: node));
                 break;

@@ -98,21 +98,18 @@ internal sealed class PackedBlocks
         return _graph.AddInitializer(name + "_scales", new Tensor(type, [_matrix.Rows, Blocks], _scratch.Append(bytes)));
     }
 
-    /// <summary>The power of two from 16 to 256 that stores a row under one scale in the fewest bytes.</summary>
+    /// <summary>The block size that stores a row under one scale in the fewest bytes, of those for which ONNX Runtime has fast kernels at all numbers of bits.</summary>
     private static int OneBlockSize(int columns, BlockFormat format)
     {
-        var best = 16;
-        for (var size = 16; size <= 256; size *= 2)
+        var best = 32;
+        for (var size = 32; size <= 128; size *= 2)
         {
-            if (Bytes(size) <= Bytes(best))
-            {
-                best = size;
-            }
+            best = Bytes(size) <= Bytes(best) ? size : best;
         }
 
         return best;
 
-        int Bytes(int size) => (columns + size - 1) / size * (size * format.StorageBits + format.ScaleType.BitWidth());
+        long Bytes(int size) => (columns + size - 1L) / size * (size * format.StorageBits + format.ScaleType.BitWidth());
     }
 
     private Value Add(string suffix, ReadOnlySpan<long> sizes)

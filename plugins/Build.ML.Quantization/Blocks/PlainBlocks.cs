@@ -5,8 +5,8 @@ using Build.ML.Graph.Tensors;
 namespace Build.ML.Quantization.Blocks;
 
 /// <summary>
-/// A quantized matrix as constants that ONNX's DequantizeLinear takes: codes of type int4, uint4, int8 or uint8 in the sizes of the weight, scales with one dimension cut into blocks.
-/// Symmetric codes are signed with zero point 0.
+/// A quantized matrix as constants that ONNX's own operators take: codes of type int2, uint2, int4, uint4, int8 or uint8 in the sizes of the weight, scales with one dimension cut into
+/// blocks. Symmetric codes are signed with zero point 0.
 /// </summary>
 /// <param name="layer">The layer: its graph, its names.</param>
 /// <param name="matrix">Its codes.</param>
@@ -17,6 +17,8 @@ internal sealed class PlainBlocks(WeightLayer layer, BlockQuantizedMatrix matrix
 
     private DataType CodeType => (_format.StorageBits, _format.Symmetric) switch
     {
+        (2, true) => DataType.Int2,
+        (2, false) => DataType.UInt2,
         (4, true) => DataType.Int4,
         (4, false) => DataType.UInt4,
         (8, true) => DataType.Int8,
@@ -49,6 +51,34 @@ internal sealed class PlainBlocks(WeightLayer layer, BlockQuantizedMatrix matrix
         return before.Graph.Add("Reshape", [filters, sizes], layer.Weight.Name + "_filters", before: before);
     }
 
+    /// <summary>
+    /// Adds Cast, Sub and Mul that yield the filters of a Conv. ONNX Runtime computes them once, when it loads the model, and then runs as fast as with float weights; a DequantizeLinear it runs
+    /// every time.
+    /// </summary>
+    public Value FoldedFilters(Node before)
+    {
+        var isPerFilter = matrix.Blocks == 1;
+        var name = layer.Weight.Name;
+        long[] codeSizes = isPerFilter ? [.. layer.Tensor.Sizes] : [matrix.Rows, matrix.Blocks, _format.BlockSize];
+        long[] sizes = isPerFilter ? [matrix.Rows, .. Enumerable.Repeat(1L, codeSizes.Length - 1)] : [matrix.Rows, matrix.Blocks, 1];
+        var filters = Cast(Add($"_q{_format.Bits}", CodeType, codeSizes, Codes(false)));
+        if (!_format.Symmetric)
+        {
+            filters = before.Graph.Add("Sub", [filters, Cast(Add("_zero_points", CodeType, sizes, ZeroPointBytes(false)))], name + "_centred", before: before);
+        }
+
+        filters = before.Graph.Add("Mul", [filters, Add("_scales", _format.ScaleType, sizes, ScaleBytes(false, 1))], name + "_dequantized", before: before);
+        return isPerFilter
+            ? filters
+            : before.Graph.Add("Reshape", [filters, layer.Weight.Graph.AddInitializer(name + "_sizes", Tensor.Of(layer.Tensor.Sizes.ToArray()))], name + "_filters", before: before);
+
+        Value Cast(Value codes) =>
+            before.Graph.Add("Cast", [codes], codes.Name + "_cast", [NodeAttribute.Int("to", (long)_format.ScaleType)], before: before);
+    }
+
+    /// <summary>Whether filters can be cut into whole blocks only, which <see cref="FoldedFilters"/> needs.</summary>
+    public bool IsWhole => matrix.Blocks == 1 || matrix.Columns % _format.BlockSize == 0;
+
     /// <summary>Adds look-ups of codes, scales and zero points, and a DequantizeLinear of the rows they yield: the whole table is never dequantized.</summary>
     /// <param name="gather">The look-up they stand for; the new nodes come before it.</param>
     public Value DequantizeRows(Node gather)
@@ -76,16 +106,15 @@ internal sealed class PlainBlocks(WeightLayer layer, BlockQuantizedMatrix matrix
 
     private (Value Codes, Value Scales, Value? ZeroPoints) Constants(ReadOnlySpan<long> sizes, bool isTransposed, float factor, bool isTable = false)
     {
-        var graph = layer.Weight.Graph;
-        var name = layer.Weight.Name;
         ReadOnlySpan<long> parameters = matrix.Blocks == 1 && !isTable ? [matrix.Rows] : isTransposed ? [matrix.Blocks, matrix.Rows] : [matrix.Rows, matrix.Blocks];
         return (
-            graph.AddInitializer($"{name}_q{_format.Bits}", new Tensor(CodeType, sizes, scratch.Append(Codes(isTransposed)))),
-            graph.AddInitializer(name + "_scales", new Tensor(_format.ScaleType, parameters, scratch.Append(ScaleBytes(isTransposed, factor)))),
-            _format.Symmetric
-                ? null
-                : graph.AddInitializer(name + "_zero_points", new Tensor(CodeType, parameters, scratch.Append(ZeroPointBytes(isTransposed)))));
+            Add($"_q{_format.Bits}", CodeType, sizes, Codes(isTransposed)),
+            Add("_scales", _format.ScaleType, parameters, ScaleBytes(isTransposed, factor)),
+            _format.Symmetric ? null : Add("_zero_points", CodeType, parameters, ZeroPointBytes(isTransposed)));
     }
+
+    private Value Add(string suffix, DataType type, ReadOnlySpan<long> sizes, byte[] bytes) =>
+        layer.Weight.Graph.AddInitializer(layer.Weight.Name + suffix, new Tensor(type, sizes, scratch.Append(bytes)));
 
     private byte[] Codes(bool isTransposed) => Packed(isTransposed ? Turn(matrix.Codes, matrix.Rows, matrix.Columns) : matrix.Codes);
 
@@ -114,7 +143,7 @@ internal sealed class PlainBlocks(WeightLayer layer, BlockQuantizedMatrix matrix
         BlockKernels.Pack(codes, _format.StorageBits, packed);
         if (_format.Symmetric)
         {
-            var flip = (byte)(_format.StorageBits == 4 ? 0x88 : 0x80);
+            var flip = (byte)(_format.StorageBits switch { 2 => 0xAA, 4 => 0x88, _ => 0x80 });
             for (var i = 0; i < packed.Length; i++)
             {
                 packed[i] ^= flip;

@@ -39,11 +39,5 @@ public abstract record WeightFormOptions : IValidatableObject
     internal BlockFormat Format => new(Bits, BlockSize, Symmetric);
 
     /// <inheritdoc/>
-    public virtual IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
-    {
-        if (Form == WeightForm.DequantizeLinear && Bits == 2)
-        {
-            yield return new("form: dequantize_linear stores 4 or 8 bits (3 in 4): use form: matmul_nbits for 2 bits.", [nameof(Form), nameof(Bits)]);
-        }
-    }
+    public virtual IEnumerable<ValidationResult> Validate(ValidationContext validationContext) => [];
 }

@@ -3,7 +3,6 @@ using System.ComponentModel;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Ir;
 
 namespace Build.ML.Quantization.Float16;
 
@@ -15,9 +14,6 @@ namespace Build.ML.Quantization.Float16;
 [Description("Stores weights as 16-bit floating point; half the bytes.")]
 public sealed class HalfConversion : Technique<HalfConversion.Options>
 {
-    // A Cast node takes about this many bytes: smaller weights would grow.
-    private const long LeastCount = 64;
-
     /// <summary>Options of <c>quantize.fp16</c>.</summary>
     public sealed record Options
     {
@@ -43,7 +39,7 @@ public sealed class HalfConversion : Technique<HalfConversion.Options>
         if (options.WeightsOnly)
         {
             OpsetCheck.Require(model, 6, "Cast to float16");
-            StoreWeights(model, constants, selection);
+            CastWeights.Store(model, selection, constants.Of);
         }
         else
         {
@@ -58,23 +54,5 @@ public sealed class HalfConversion : Technique<HalfConversion.Options>
                 Notes = ["ONNX Runtime's CPU kernels compute in single precision: float16 saves bytes here, not time."],
             }
             : throw new DiagnosticException("BML5406", "The model holds no float weight that could be stored as float16. Remove the step.");
-    }
-
-    private static void StoreWeights(Model model, HalfConstants constants, Abstractions.Selection.LayerSelection selection)
-    {
-        var graph = model.Graph;
-        foreach (var value in graph.Values.ToArray())
-        {
-            if (value.Constant is not { Type: DataType.Float, Count: >= LeastCount } || value.IsGraphOutput || value.IsUnused
-                || value.Uses.Any(u => selection.ReasonToLeave(u.Node) is not null))
-            {
-                continue;
-            }
-
-            var half = constants.Of(value);
-            var cast = graph.Add("Cast", [half], value.Name + "_float", [NodeAttribute.Int("to", (long)DataType.Float)], before: graph.FirstNode);
-            value.ReplaceUsesWith(cast);
-            HalfConstants.RemoveIfUnused(value);
-        }
     }
 }
