@@ -16,7 +16,7 @@ internal static class NpzFile
         foreach (var (name, elements, sizes) in arrays)
         {
             using var entry = zip.CreateEntry(name + ".npy", CompressionLevel.NoCompression).Open();
-            var type = elements is float[] ? "<f4" : "<i8";
+            var type = elements is float[]? "<f4" : "<i8";
             var header = $"{{'descr': '{type}', 'fortran_order': False, 'shape': ({string.Join(", ", sizes)}{(sizes.Length == 1 ? "," : "")}), }}";
             header = header.PadRight((header.Length + 10 + 64) / 64 * 64 - 10 - 1) + "\n";
             entry.Write([0x93, .. "NUMPY"u8, 1, 0, (byte)(header.Length & 255), (byte)(header.Length >> 8), .. Encoding.ASCII.GetBytes(header)]);
