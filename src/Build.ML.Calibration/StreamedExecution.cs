@@ -17,25 +17,16 @@ namespace Build.ML.Calibration;
 /// </summary>
 public sealed class StreamedExecution : IDisposable
 {
-    /// <summary>Bytes of activations held in memory; what is beyond goes to files in the step's scratch folder.</summary>
-    internal const long MemoryBudget = 512L << 20;
-
-    /// <summary>Bytes of initializers after which a piece ends.</summary>
-    internal const long PieceWeights = 256L << 20;
-
-    /// <summary>Up to this many bytes of initializers each thread has a session of its own; above, the threads share one.</summary>
-    internal const long SharedWeights = 32L << 20;
-
-    /// <summary>Bytes that a piece may return for one batch, where a shorter piece would return fewer.</summary>
-    internal const long ReturnBudget = 256L << 20;
+    // Nodes of the first piece that returns watched values; fewer where they return too much.
+    private const int FirstNodeLimit = 32;
 
     private readonly Model _model;
     private readonly StepContext _context;
     private readonly ActivationStore _store;
     private readonly HashSet<Node> _done = [];
     private readonly ImmutableArray<Value> _fed;
-    private readonly long _pieceWeights;
-    private int _nodeLimit = 32;
+    private readonly StreamingLimits _limits;
+    private int _nodeLimit = FirstNodeLimit;
 
     /// <summary>Reads the data; runs nothing yet.</summary>
     /// <param name="model">The model; not changed, must outlive this.</param>
@@ -44,17 +35,17 @@ public sealed class StreamedExecution : IDisposable
     /// <param name="batchSize">Samples run together, where the model leaves that free. Default 8.</param>
     /// <exception cref="DiagnosticException">BML5407: no data. BML5430: samples do not fit the model's inputs.</exception>
     public StreamedExecution(Model model, DataSet data, StepContext context, int batchSize = Batching.Default)
-        : this(model, data, context, batchSize, MemoryBudget, PieceWeights)
+        : this(model, data, context, batchSize, StreamingLimits.Default)
     {
     }
 
-    internal StreamedExecution(Model model, DataSet data, StepContext context, int batchSize, long memoryBudget, long pieceWeights)
+    internal StreamedExecution(Model model, DataSet data, StepContext context, int batchSize, StreamingLimits limits)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(data);
         ArgumentNullException.ThrowIfNull(context);
-        (_model, _context, _pieceWeights) = (model, context, pieceWeights);
-        _store = new ActivationStore(context.ScratchDirectory, memoryBudget);
+        (_model, _context, _limits) = (model, context, limits);
+        _store = new ActivationStore(context.ScratchDirectory, limits.Memory);
         try
         {
             (_fed, BatchCount) = InputBatches.Read(model, data, Batching.SizeFor(model, batchSize), _store, context.Cancellation);
@@ -98,7 +89,7 @@ public sealed class StreamedExecution : IDisposable
         for (var start = 0; start < stop;)
         {
             var nodeLimit = wanted.Count > 0 ? _nodeLimit : int.MaxValue;
-            var piece = pending.Take(start, stop, _pieceWeights, nodeLimit, wanted);
+            var piece = pending.Take(start, stop, _limits.PieceWeights, nodeLimit, wanted);
             if (piece.Outputs.Count > 0 && !Run(pending, piece, wanted, observe))
             {
                 _nodeLimit = Math.Max(1, Math.Min(nodeLimit, piece.End - start) / 2);
@@ -176,7 +167,7 @@ public sealed class StreamedExecution : IDisposable
     private bool Run(PendingGraph pending, GraphPiece piece, HashSet<Value> wanted, Action<Value, Tensor> observe)
     {
         using var model = _model.Extract(piece.Nodes, [.. piece.Inputs.Select(v => new KeyValuePair<Value, OnnxType?>(v, TypeOf(v)))], piece.Outputs);
-        var workers = piece.WeightBytes > SharedWeights ? 1 : Math.Clamp(_context.Threads, 1, BatchCount);
+        var workers = piece.WeightBytes > _limits.SharedWeights ? 1 : Math.Clamp(_context.Threads, 1, BatchCount);
         var sessions = new IInferenceSession?[workers];
         try
         {
@@ -192,7 +183,7 @@ public sealed class StreamedExecution : IDisposable
                     _context.Cancellation.ThrowIfCancellationRequested();
                     results[w] = sessions[w]!.Run(Feeds(piece, first + w));
                 });
-                if (first == 0 && piece.Nodes.Count > 1 && wanted.Count > 0 && results[0].Sum(t => t.ByteLength) > ReturnBudget)
+                if (first == 0 && piece.Nodes.Count > 1 && wanted.Count > 0 && results[0].Sum(t => t.ByteLength) > _limits.Returned)
                 {
                     return false;
                 }
@@ -208,7 +199,7 @@ public sealed class StreamedExecution : IDisposable
                 session?.Dispose();
             }
 
-            if (piece.WeightBytes > SharedWeights)
+            if (piece.WeightBytes > _limits.SharedWeights)
             {
                 // A copy of the weights was handed to the runtime; the collector would let several such copies gather before it looks.
                 GC.Collect();

@@ -26,7 +26,7 @@ public sealed class OnnxRuntimeInference(string? scratchDirectory = null) : IInf
         ArgumentNullException.ThrowIfNull(model);
         options ??= new InferenceOptions();
         using var settings = SessionSettings.Of(options);
-        return OnnxRuntimeSession.Open(model, options.ExtraOutputs, settings, _scratchDirectory);
+        return OnnxRuntimeSession.Open(model, options.ExtraOutputs, settings, options.ScratchDirectory.Length > 0 ? options.ScratchDirectory : _scratchDirectory);
     }
 
     /// <inheritdoc/>

@@ -153,7 +153,7 @@ public sealed class SessionTests
         AddOutput(graph, graph.Add("MatMul", [x, graph.AddInitializer("w", Tensor.Of(weights, n, n))], "y"), DataType.Float);
         var feed = new float[n];
         feed.AsSpan().Fill(2);
-        using (var session = new OnnxRuntimeInference(folder.FullPath).Open(new Model(graph)))
+        using (var session = Runtime.Open(new Model(graph), new InferenceOptions { ScratchDirectory = folder.FullPath }))
         {
             Assert.NotEmpty(Directory.GetFileSystemEntries(folder.FullPath));
             var y = session.Run([new("", Tensor.Of(feed, 1, n))])[0].ToArray<float>();

@@ -13,6 +13,9 @@ public sealed record InferenceOptions
     /// <summary>Whether the runtime's own graph optimizations are on; default true. Off keeps every node and value as the model has it.</summary>
     public bool Optimize { get; init; } = true;
 
+    /// <summary>An existing folder for files of models that are too large for memory, deleted with the session. Default: empty, the runtime's own choice.</summary>
+    public string ScratchDirectory { get; init; } = "";
+
     /// <summary>Values inside the graph to return besides the outputs, by name.</summary>
     public ImmutableArray<string> ExtraOutputs { get; init; } = [];
 }

@@ -19,7 +19,7 @@ namespace Build.ML.Engine.Evaluation;
 /// </summary>
 internal sealed class Evaluator(ItemContext context, Recipes.Evaluation evaluation)
 {
-    private readonly CancellableInference _inference = new(context.Services.Inference, context.Cancellation);
+    private readonly CancellableInference _inference = new(context.Services.Inference, context.Scratch, context.Cancellation);
 
     /// <summary>Takes the figures of the source model, a step's result or another model of the context.</summary>
     public ImmutableArray<Measurement> Run(string modelName)

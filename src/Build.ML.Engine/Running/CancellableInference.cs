@@ -5,15 +5,18 @@ using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Engine.Running;
 
-/// <summary>Looks at cancellation before every run, so that a technique which forgets to look stops all the same.</summary>
-internal sealed class CancellableInference(IInference inner, CancellationToken cancellation) : IInference
+/// <summary>
+/// Looks at cancellation before every run, so that a technique which forgets to look stops all the same, and keeps the files of large models in the item's scratch folder,
+/// where they are found and deleted if the process is killed.
+/// </summary>
+internal sealed class CancellableInference(IInference inner, string scratch, CancellationToken cancellation) : IInference
 {
     public string Runtime => inner.Runtime;
 
     public IInferenceSession Open(Model model, InferenceOptions? options = null)
     {
         cancellation.ThrowIfCancellationRequested();
-        return new Session(inner.Open(model, options), cancellation);
+        return new Session(inner.Open(model, (options ?? new InferenceOptions()) with { ScratchDirectory = scratch }), cancellation);
     }
 
     public Model? Optimize(Model model)

@@ -45,7 +45,7 @@ internal sealed record StepWork(Step Step, ImmutableSortedDictionary<string, str
 
     public override void Execute(ItemContext context)
     {
-        var inference = new CancellableInference(context.Services.Inference, context.Cancellation);
+        var inference = new CancellableInference(context.Services.Inference, context.Scratch, context.Cancellation);
         var data = new DataSets(context);
         using var model = context.OpenModel(Step.From);
         var result = context.Services.Catalogs.Techniques.Find(Step.Technique)!.Create().Apply(

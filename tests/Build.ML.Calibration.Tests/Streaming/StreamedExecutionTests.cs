@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Inference;
+using Build.ML.Calibration.Streaming;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
@@ -54,7 +56,7 @@ public sealed class StreamedExecutionTests : IDisposable
             var expected = Whole(model, data, [.. layers.Select(l => l.Inputs[0]!).Where(v => v.Producer is not null).Distinct()]);
 
             // The least piece: one node with a weight each.
-            using var run = new StreamedExecution(model, data, Contexts.Of(data, _scratch.FullPath, threads), 8, StreamedExecution.MemoryBudget, pieceWeights: 1);
+            using var run = new StreamedExecution(model, data, Contexts.Of(data, _scratch.FullPath, threads), 8, new StreamingLimits { PieceWeights = 1 });
             foreach (var layer in layers)
             {
                 run.AdvanceTo(layer);
@@ -113,7 +115,7 @@ public sealed class StreamedExecutionTests : IDisposable
         var expected = Whole(model, data, [])["sum4"];
         var layers = model.Graph.Nodes.Where(n => n.OpType == "MatMul").ToArray();
 
-        using (var run = new StreamedExecution(model, data, Contexts.Of(data, _scratch.FullPath), 8, memoryBudget: 3000, StreamedExecution.PieceWeights))
+        using (var run = new StreamedExecution(model, data, Contexts.Of(data, _scratch.FullPath), 8, new StreamingLimits { Memory = 3000 }))
         {
             foreach (var layer in layers)
             {
@@ -131,6 +133,57 @@ public sealed class StreamedExecutionTests : IDisposable
         Assert.Empty(Directory.GetFiles(_scratch.FullPath));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Watched_values_that_are_too_much_at_once_are_returned_by_shorter_pieces(int threads)
+    {
+        using var model = Models.Deep(9, 48);
+        var data = new NormalData(21, 48);
+        var values = model.Graph.Nodes.SelectMany(n => n.Outputs).Where(v => !v.Name.StartsWith("weight", StringComparison.Ordinal)).ToArray();
+        var expected = Whole(model, data, values);
+        var seen = new ConcurrentDictionary<Value, List<float[]>>();
+        var inference = new LargestReturn();
+
+        // Four activations of a batch: [8, 48] floats each.
+        var limits = new StreamingLimits { Returned = 4 * 8 * 48 * sizeof(float) };
+        using var run = new StreamedExecution(model, data, Contexts.Of(data, _scratch.FullPath, threads) with { Inference = inference }, 8, limits);
+        run.AdvanceTo(null, values, (value, tensor) => seen.GetOrAdd(value, _ => []).Add(Floats(tensor)));
+
+        Assert.Equal(values.Length, seen.Count);
+        foreach (var value in values)
+            AssertClose(expected[value.Name], seen[value]);
+        // The last piece is as short as the one before it became: the first tries return more, and are thrown away.
+        Assert.True(inference.Last <= limits.Returned);
+    }
+
+    sealed class LargestReturn : IInference
+    {
+        readonly OnnxRuntimeInference _inner = new();
+
+        public long Last { get; private set; }
+
+        public string Runtime => _inner.Runtime;
+
+        public IInferenceSession Open(Model model, InferenceOptions? options = null) => new Session(this, _inner.Open(model, options));
+
+        sealed class Session(LargestReturn owner, IInferenceSession inner) : IInferenceSession
+        {
+            public ImmutableArray<KeyValuePair<string, OnnxType>> Inputs => inner.Inputs;
+
+            public ImmutableArray<string> Outputs => inner.Outputs;
+
+            public ImmutableArray<Tensor> Run(ImmutableArray<KeyValuePair<string, Tensor>> feeds)
+            {
+                var outputs = inner.Run(feeds);
+                owner.Last = outputs.Sum(o => o.ByteLength);
+                return outputs;
+            }
+
+            public void Dispose() => inner.Dispose();
+        }
+    }
+
     [Fact]
     public void Memory_follows_a_piece_not_the_number_of_layers()
     {
@@ -141,7 +194,7 @@ public sealed class StreamedExecutionTests : IDisposable
         {
             using var model = Models.Deep(layers, 64);
             var data = new NormalData(32, 64);
-            using var run = new StreamedExecution(model, data, Contexts.Of(data, _scratch.FullPath), 8, StreamedExecution.MemoryBudget, pieceWeights: 1);
+            using var run = new StreamedExecution(model, data, Contexts.Of(data, _scratch.FullPath), 8, new StreamingLimits { PieceWeights = 1 });
             long most = 0;
             foreach (var node in model.Graph.Nodes.Where(n => n.OpType is "MatMul" or "LayerNormalization").ToArray())
             {
