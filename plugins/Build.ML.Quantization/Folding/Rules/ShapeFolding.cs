@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 
@@ -18,26 +17,13 @@ internal sealed class ShapeFolding : FoldRuleTable
         Rule("Concat", Concatenate);
     }
 
-    // The elements that labels distinguish are the last ones in memory order, before and after.
     private static string? Reshape(FoldWalk walk, Value y, ChannelGrid grid)
     {
         var node = y.Producer!;
         var x = node.Inputs[0]!;
-        if (Known(y.Shape, grid.Rank) is not { } to || grid.BroadcastTo(to) is not { } full)
-        {
-            return $"the shape of '{y.Name}' is not known";
-        }
-
-        for (var rank = 1; x.Shape is not null && rank <= x.Shape.Rank && Known(x.Shape, rank) is { } from; rank++)
-        {
-            var product = from.Aggregate(1, (a, b) => a * b);
-            if (product >= full.Labels.Length)
-            {
-                return product == full.Labels.Length ? walk.Into(x, full.Reshaped(from), node) : $"{node.DisplayName} cuts channels apart";
-            }
-        }
-
-        return $"the shape of '{x.Name}' is not known";
+        return x.Shape is null || y.Shape is null ? $"the shape of '{x.Name}' is not known"
+            : ReshapedGrid.Of(grid, y.Shape, x.Shape) is { } inner ? walk.Into(x, inner, node)
+            : $"what {node.DisplayName} makes of the channels is not known: {x.Shape} to {y.Shape}";
     }
 
     private static string? Transpose(FoldWalk walk, Value y, ChannelGrid grid)
@@ -66,7 +52,7 @@ internal sealed class ShapeFolding : FoldRuleTable
             var place = 0;
             for (var i = 0; i < rank; i++)
             {
-                place = place * from[i] + index[perm.IndexOf(i)];
+                place = place * from[i] + index[perm.IndexOf((long)i)];
             }
 
             labels[place] = label;
@@ -217,26 +203,5 @@ internal sealed class ShapeFolding : FoldRuleTable
     {
         var axis = node.Int("axis", 0);
         return (int)(axis < 0 ? -axis - 1 : shape.Rank - 1 - axis);
-    }
-
-    private static int[]? Known(Shape? shape, int rank)
-    {
-        if (shape is null || shape.Rank < rank)
-        {
-            return null;
-        }
-
-        var sizes = ImmutableArray.CreateBuilder<int>(rank);
-        for (var i = shape.Rank - rank; i < shape.Rank; i++)
-        {
-            if (shape[i].Size is not { } size)
-            {
-                return null;
-            }
-
-            sizes.Add((int)size);
-        }
-
-        return [.. sizes];
     }
 }
