@@ -52,7 +52,6 @@ public sealed class AwqQuantization : Technique<AwqQuantization.Options>
         ArgumentNullException.ThrowIfNull(context);
         OpTypeCheck.Require(options.OpTypes, ["MatMul", "Gemm"]);
         ShapeInference.Run(model);
-        var outcomes = new Dictionary<string, LayerOutcome>(StringComparer.Ordinal);
         var found = WeightLayers.Find(model, Selection(model, options), "MatMul", "Gemm");
         var scaled = Scale(model, LayerGroup.Of(found.Layers), options, context);
         if (!options.Quantize)

@@ -48,7 +48,7 @@ internal sealed class ClipSearch
     {
         var matrix = new BlockQuantizedMatrix(rows, columns, format);
         var sums = new (double Rounded, double Searched)[(rows + Chunk - 1) / Chunk];
-        Workers.For(sums.Length, _threads, chunk =>
+        Parallel.For(0, sums.Length, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(_threads, 1) }, chunk =>
         {
             var first = chunk * Chunk;
             var height = Math.Min(Chunk, rows - first);

@@ -80,7 +80,7 @@ internal sealed class ClippedRounding(Model model, WeightFormOptions options, in
     {
         var matrix = new BlockQuantizedMatrix(layer.Rows, layer.Columns, layer.Adapt(options.Format));
         using var reader = layer.Open();
-        Workers.For(layer.Rows, context.Threads, row =>
+        Parallel.For(0, layer.Rows, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(context.Threads, 1) }, row =>
         {
             var numbers = new float[layer.Columns];
             reader.Read(row, 1, 0, layer.Columns, numbers);

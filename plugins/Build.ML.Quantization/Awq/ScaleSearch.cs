@@ -83,7 +83,7 @@ internal sealed class ScaleSearch
         {
             var count = rows.Length / _channels;
             var sums = new double[(count + Chunk - 1) / Chunk];
-            Workers.For(sums.Length, _threads, chunk => sums[chunk] = ChunkError(rows, format, chunk, count, scales, inverses, hessian));
+            Parallel.For(0, sums.Length, new ParallelOptions { MaxDegreeOfParallelism = Math.Max(_threads, 1) }, chunk => sums[chunk] = ChunkError(rows, format, chunk, count, scales, inverses, hessian));
             total += sums.Sum();
         }
 
