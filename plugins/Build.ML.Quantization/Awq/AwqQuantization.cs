@@ -6,8 +6,6 @@ using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
 using Build.ML.Graph;
-using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Ir;
 using Build.ML.Graph.Shapes;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Folding;

@@ -1,5 +1,4 @@
 using System.Numerics.Tensors;
-using Build.ML.Calibration;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Folding;
