@@ -1,5 +1,4 @@
 using Build.ML.Abstractions.Data;
-using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;

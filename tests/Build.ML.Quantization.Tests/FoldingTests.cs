@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions.Selection;
 using Build.ML.Graph;
-using Build.ML.Graph.Ir;
 using Build.ML.Graph.Shapes;
 using Build.ML.Graph.Tensors;
 using Build.ML.Quantization.Blocks;

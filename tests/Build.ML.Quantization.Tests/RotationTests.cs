@@ -1,7 +1,5 @@
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Ir;
-using Build.ML.Graph.Tensors;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Rotation;
 

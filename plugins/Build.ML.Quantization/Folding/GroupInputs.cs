@@ -27,7 +27,7 @@ internal sealed record GroupInputs(FloatMatrix Hessian, float[] MeanMagnitude, f
         using var hessian = new HessianAccumulator(columns, threads);
         foreach (var tensor in run.Activations(group.Activation))
         {
-            using var x = Build.ML.Calibration.FloatElements.Of(tensor);
+            using var x = FloatView.Of(tensor);
             hessian.Add(x.Span);
             for (var start = 0; start < x.Span.Length; start += columns)
             {

@@ -5,7 +5,6 @@ using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
-using Build.ML.Graph.Ir;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Folding;
 
