@@ -14,6 +14,8 @@ namespace Build.ML.Calibration;
 /// <param name="context">Data, inference, cache, threads, progress.</param>
 public sealed class CalibrationStage(StepContext context)
 {
+    private const string Value = "value";
+
     /// <summary>Collects a statistic of activations.</summary>
     /// <param name="model">The model; not changed.</param>
     /// <param name="values">Names of float values of its main graph: inputs, or outputs of nodes.</param>
@@ -31,7 +33,32 @@ public sealed class CalibrationStage(StepContext context)
         ArgumentNullException.ThrowIfNull(statistic);
         var found = new Dictionary<string, T>(StringComparer.Ordinal);
         var keys = Keys(model, values, data, statistic.Name, batchSize);
-        foreach (var (name, key) in keys)
+        Open(keys, statistic, found);
+        if (values.All(found.ContainsKey))
+        {
+            return found;
+        }
+
+        // Another step may be collecting the same at this moment: it is waited for, then what it has kept is read.
+        using var held = keys.Count == 0 ? null : context.Cache.Hold(new DerivedKey("activation statistics", keys.First().Value.Entries.Remove(Value)));
+        Open(keys, statistic, found);
+        var missing = values.Distinct(StringComparer.Ordinal).Where(v => !found.ContainsKey(v)).ToArray();
+        foreach (var (name, seen) in missing.Length == 0 ? [] : Collect(model, missing, data, statistic, batchSize))
+        {
+            found.Add(name, seen);
+            if (keys.TryGetValue(name, out var key))
+            {
+                context.Cache.Add(key, stream => statistic.Write(seen, stream));
+            }
+        }
+
+        return found;
+    }
+
+    private void Open<T>(Dictionary<string, DerivedKey> keys, ActivationStatistic<T> statistic, Dictionary<string, T> found)
+        where T : class
+    {
+        foreach (var (name, key) in keys.Where(k => !found.ContainsKey(k.Key)))
         {
             using var stream = context.Cache.TryOpen(key);
             if (stream is not null)
@@ -39,21 +66,6 @@ public sealed class CalibrationStage(StepContext context)
                 found.Add(name, statistic.Read(stream));
             }
         }
-
-        var missing = values.Distinct(StringComparer.Ordinal).Where(v => !found.ContainsKey(v)).ToArray();
-        if (missing.Length > 0)
-        {
-            foreach (var (name, seen) in Collect(model, missing, data, statistic, batchSize))
-            {
-                found.Add(name, seen);
-                if (keys.TryGetValue(name, out var key))
-                {
-                    context.Cache.Add(key, stream => statistic.Write(seen, stream));
-                }
-            }
-        }
-
-        return found;
     }
 
     // None where nothing is kept, which saves hashing the model.
@@ -67,7 +79,7 @@ public sealed class CalibrationStage(StepContext context)
         var modelHash = model.ContentHash(context.Cancellation);
         var size = Batching.SizeFor(model, batchSize).ToString(System.Globalization.CultureInfo.InvariantCulture);
         return values.Distinct(StringComparer.Ordinal).ToDictionary(v => v, v => new DerivedKey(
-            "activation statistic", ("model", modelHash), ("data", dataHash), ("batch size", size), ("statistic", statistic), ("value", v)));
+            "activation statistic", ("model", modelHash), ("data", dataHash), ("batch size", size), ("statistic", statistic), (Value, v)));
     }
 
     private Dictionary<string, T> Collect<T>(Model model, string[] names, DataReference data, ActivationStatistic<T> statistic, int batchSize)

@@ -72,6 +72,19 @@ public sealed class CalibrationStageTests : IDisposable
     }
 
     [Fact]
+    public async Task Two_steps_at_once_compute_it_once()
+    {
+        var data = new NormalData(9, 16);
+        var cache = new MemoryCache();
+        await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => Task.Run(() =>
+        {
+            using var model = Models.Deep(3, 16);
+            Observe(model, data, new ChannelStatistic(), ["norm0", "norm1"], cache);
+        })));
+        Assert.Equal((2, 2), (cache.Entries.Count, cache.Added));
+    }
+
+    [Fact]
     public void Another_model_data_set_or_statistic_is_computed_anew()
     {
         using var model = Models.Deep(2, 16);
@@ -136,6 +149,20 @@ public sealed class CalibrationStageTests : IDisposable
             write(stream);
             Entries[key.ToString()] = stream.ToArray();
             Added++;
+        }
+
+        public IDisposable Hold(DerivedKey key)
+        {
+            var gate = _held.GetOrAdd(key.ToString(), _ => new SemaphoreSlim(1));
+            gate.Wait();
+            return new Release(gate);
+        }
+
+        readonly ConcurrentDictionary<string, SemaphoreSlim> _held = [];
+
+        sealed class Release(SemaphoreSlim gate) : IDisposable
+        {
+            public void Dispose() => gate.Release();
         }
     }
 

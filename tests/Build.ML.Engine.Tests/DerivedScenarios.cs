@@ -30,6 +30,15 @@ public sealed class DerivedScenarios : IDisposable
     public void TwoStepsThatDeriveTheSameComputeOnce() => Assert.Equal(1, Computed("first second"));
 
     [Fact]
+    public void TwoStepsAtOnceThatDeriveTheSameComputeOnce()
+    {
+        _workspace.Cores = 2;
+        Derive.Duration = TimeSpan.FromMilliseconds(300);
+        Assert.Equal(1, Computed("first second"));
+        Derive.Duration = default;
+    }
+
+    [Fact]
     public void OptionThatDoesNotDecideItHit()
     {
         Computed("first second");

@@ -18,16 +18,20 @@ public sealed class Derive : Technique<Derive.Options>
 
     public static int Computed { get; set; }
 
+    public static TimeSpan Duration { get; set; }
+
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
         var hash = context.DataFingerprint(options.Data);
         Assert.NotNull(hash);
         Assert.Null(context.DataFingerprint(new DataReference("test"))); // not among the options
         var key = new DerivedKey("greatest product", ("model", model.ContentHash()), ("data", hash));
+        using var held = context.Cache.Hold(key);
         var product = Kept(context.Cache, key);
         if (product is null)
         {
             Computed++;
+            context.Cancellation.WaitHandle.WaitOne(Duration);
             var data = context.Data(options.Data);
             product = Enumerable.Range(0, data.Count).Max(i => data[i].Inputs[0].Value.ToArray<float>().Max()) * model.Graph.Initializers[0].Initializer!.ToArray<float>()[0];
             context.Cache.Add(key, stream => stream.Write(BitConverter.GetBytes(product.Value)));

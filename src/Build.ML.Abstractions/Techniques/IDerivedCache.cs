@@ -15,6 +15,12 @@ public interface IDerivedCache
     /// <param name="key">All that decides the bytes.</param>
     /// <param name="write">Writes the bytes to a stream that can only be written forwards.</param>
     void Add(DerivedKey key, Action<Stream> write);
+
+    /// <summary>
+    /// Waits until nobody else holds a key, and holds it until disposal: whoever computes something holds its key (any that all who compute the same agree on) and looks again
+    /// before computing, so that steps that run at the same time compute it once. Hold one at a time.
+    /// </summary>
+    IDisposable Hold(DerivedKey key);
 }
 
 /// <summary>
@@ -63,5 +69,15 @@ public sealed class NoDerivedCache : IDerivedCache
     /// <inheritdoc/>
     public void Add(DerivedKey key, Action<Stream> write)
     {
+    }
+
+    /// <inheritdoc/>
+    public IDisposable Hold(DerivedKey key) => new Nothing();
+
+    private sealed class Nothing : IDisposable
+    {
+        public void Dispose()
+        {
+        }
     }
 }

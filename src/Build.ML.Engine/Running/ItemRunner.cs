@@ -74,6 +74,7 @@ internal sealed class ItemRunner(EngineServices services, TimeProvider time, Fil
                 Files = files,
                 Output = output,
                 Scratch = scratch,
+                CheckpointArea = checkpoints,
                 Threads = 1,
                 Report = watch.Report,
                 Text = watch.Text,

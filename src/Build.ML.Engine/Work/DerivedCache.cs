@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Caching.Checkpoints;
 using Build.ML.Caching.Files;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Caching.Stores;
@@ -12,12 +13,13 @@ namespace Build.ML.Engine.Work;
 /// used costs time only, and a warning.
 /// </summary>
 /// <param name="store">The store.</param>
+/// <param name="locks">Where keys are held, among the checkpoints.</param>
 /// <param name="scope">What decides results besides a key's entries: engine, runtime, the technique's assembly.</param>
 /// <param name="scratch">An existing folder, deleted when nothing that was opened is read any more.</param>
 /// <param name="report">Receives warnings.</param>
 /// <param name="cancellation">Stops.</param>
 internal sealed class DerivedCache(
-    IArtifactStore store, IReadOnlyList<FingerprintEntry> scope, string scratch, Action<Diagnostic> report, CancellationToken cancellation) : IDerivedCache
+    IArtifactStore store, CheckpointArea locks, IReadOnlyList<FingerprintEntry> scope, string scratch, Action<Diagnostic> report, CancellationToken cancellation) : IDerivedCache
 {
     private const string FileName = "derived";
 
@@ -63,6 +65,8 @@ internal sealed class DerivedCache(
             ReadOnlyFile.DeleteFolder(folder);
         }
     }
+
+    public IDisposable Hold(DerivedKey key) => locks.Hold(FingerprintOf(key).Hash, cancellation);
 
     private Fingerprint FingerprintOf(DerivedKey key) => new FingerprintBuilder()
         .Add("derived", key.Kind)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Caching.Checkpoints;
 using Build.ML.Engine.Sources;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
@@ -26,6 +27,9 @@ internal sealed record ItemContext
 
     /// <summary>Folder of the item's checkpoints; empty where it keeps none. Default empty.</summary>
     public string Checkpoints { get; init; } = "";
+
+    /// <summary>Where checkpoints of all items are; null where no item is run. Default null.</summary>
+    public CheckpointArea? CheckpointArea { get; init; }
 
     public required int Threads { get; init; }
 

@@ -62,7 +62,7 @@ internal sealed record StepWork(Step Step, ImmutableSortedDictionary<string, str
                 Seed = Step.Seed,
                 Threads = context.Threads,
                 ScratchDirectory = context.Scratch,
-                Cache = new DerivedCache(context.Services.Store, Scope(context.Services), context.Scratch, context.Report, context.Cancellation),
+                Cache = new DerivedCache(context.Services.Store, context.CheckpointArea!, Scope(context.Services), context.Scratch, context.Report, context.Cancellation),
                 DataFingerprint = reference => Data.GetValueOrDefault(reference.Name),
                 CheckpointDirectory = context.Checkpoints,
                 Progress = context.Progress,
