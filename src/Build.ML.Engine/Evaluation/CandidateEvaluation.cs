@@ -18,24 +18,7 @@ internal sealed class CandidateEvaluation(ItemContext context, SourceLocation lo
     public ImmutableArray<MetricValue> Run(Model model, DataReference data, ImmutableArray<MetricReference> metrics)
     {
         var uses = metrics.Select(m => _context.Recipe.MetricNamed(m.Name)).ToImmutableArray();
-        var folder = Path.Combine(_context.Scratch, Path.GetRandomFileName());
-        try
-        {
-            return [.. new Evaluator(_context, new(data.Name, uses, [], location)).Run(model, Save).Select(m => m.Value)];
-        }
-        finally
-        {
-            if (Directory.Exists(folder))
-            {
-                Directory.Delete(folder, recursive: true);
-            }
-        }
-
-        string Save()
-        {
-            var file = Path.Combine(Directory.CreateDirectory(folder).FullName, StepWork.ModelFile);
-            model.Save(file);
-            return file;
-        }
+        using var file = new CandidateFile(model, _context.Scratch);
+        return [.. new Evaluator(_context, new(data.Name, uses, [], location)).Run(model, file.Save).Select(m => m.Value)];
     }
 }

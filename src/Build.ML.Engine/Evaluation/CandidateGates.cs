@@ -37,31 +37,14 @@ internal sealed class CandidateGates(ItemContext context, Step step)
                 f.gate.Location))]);
         }
 
-        var folder = Path.Combine(_context.Scratch, Path.GetRandomFileName());
-        try
-        {
-            var figures = new Evaluator(_context, recipe.Evaluate).Run(model, Save);
-            var set = new EvaluationSet([Source.Value, KeyValuePair.Create(step.Id, figures)]);
-            var checks = recipe.Gates.Select(g => GateCheck.Of(g, set, step.Id)).ToList();
-            return new(
-                checks.TrueForAll(c => c.Failure is null),
-                [.. checks.Select(c => c.Result.ToString())],
-                [.. checks.Where(c => c.Failure is not null).Select(c => c.Result.ToString())],
-                [.. figures.Select(f => f.Value)]);
-        }
-        finally
-        {
-            if (Directory.Exists(folder))
-            {
-                Directory.Delete(folder, recursive: true);
-            }
-        }
-
-        string Save()
-        {
-            var file = Path.Combine(Directory.CreateDirectory(folder).FullName, StepWork.ModelFile);
-            model.Save(file);
-            return file;
-        }
+        using var file = new CandidateFile(model, _context.Scratch);
+        var figures = new Evaluator(_context, recipe.Evaluate).Run(model, file.Save);
+        var set = new EvaluationSet([Source.Value, KeyValuePair.Create(step.Id, figures)]);
+        var checks = recipe.Gates.Select(g => GateCheck.Of(g, set, step.Id)).ToList();
+        return new(
+            checks.TrueForAll(c => c.Failure is null),
+            [.. checks.Select(c => c.Result.ToString())],
+            [.. checks.Where(c => c.Failure is not null).Select(c => c.Result.ToString())],
+            [.. figures.Select(f => f.Value)]);
     }
 }
