@@ -76,8 +76,8 @@ public sealed class BlockSolverTests
             bestTotal += BruteForce(format, block, Math.Abs(plainScale));
         }
 
-        // The search has 61 scales and follows the best one down; the brute force 800 and, asymmetric, all zero points. 2 % is what the grid may miss in the mean.
-        Assert.InRange(total, bestTotal * 0.999, bestTotal * (bits == 8 ? 1.10 : 1.04));
+        // The search tries 28 scales and follows the best one down; the brute force 800 and, asymmetric, all zero points. 4 % is what the grid may miss in the mean, more at 8 bits, where each code is a valley.
+        Assert.InRange(total, bestTotal * 0.999, bestTotal * (bits == 8 ? 1.15 : 1.04));
         if (bits <= 3)
         {
             Assert.InRange(total, 0, plainTotal * 0.93);

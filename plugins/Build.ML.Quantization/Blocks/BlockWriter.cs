@@ -29,6 +29,7 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
             ? "ONNX's Gather takes no integers of less than 8 bits: use form: matmul_nbits, or 8 bits"
         : layer.Readers.Any(r => IsPlain(r.Node)) && LeastOpset(format, format.Blocks(layer.Columns)) is var least && model.Opset < least
             ? $"{format.Bits} bits in this form need operator set {least}, the model uses {model.Opset}: put a step 'use: optimize.graph' with 'opset: {least}' before this one"
+        : (long)layer.Rows * layer.Columns > Array.MaxLength ? $"{layer.Rows} × {layer.Columns} weights are more than are held at once"
         : format.EffectiveBits(layer.Columns) >= layer.Tensor.Type.BitWidth() ? $"rows of {layer.Columns} would not become smaller"
         : null;
 

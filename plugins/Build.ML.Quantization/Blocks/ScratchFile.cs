@@ -24,16 +24,25 @@ internal sealed class ScratchFile(string directory)
             return new MemoryContent(bytes.ToArray());
         }
 
-        _handle ??= File.OpenHandle(
-            Path.Combine(directory, Path.GetRandomFileName()),
-            FileMode.CreateNew,
-            FileAccess.ReadWrite,
-            FileShare.ReadWrite | FileShare.Delete,
-            FileOptions.DeleteOnClose);
+        _handle ??= Create(directory);
         var start = _length;
         RandomAccess.Write(_handle, bytes, start);
         _length += bytes.Length;
         return new Part(_handle, start, bytes.Length);
+    }
+
+    /// <summary>A file that no ended process leaves behind: without a name from the start or, on Windows, where that is not possible, deleted when it is closed.</summary>
+    private static SafeFileHandle Create(string directory)
+    {
+        var path = Path.Combine(directory, Path.GetRandomFileName());
+        var options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None;
+        var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, options);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Delete(path);
+        }
+
+        return handle;
     }
 
     private sealed class Part(SafeFileHandle handle, long start, int length) : TensorContent
