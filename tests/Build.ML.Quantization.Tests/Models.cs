@@ -60,6 +60,24 @@ static class Models
         return Return(model, graph.Add("Cast", [value], "y", [NodeAttribute.Int("to", (long)DataType.Float)]), new Dimension("n"), 48);
     }
 
+    /// <summary>Branches joined in every way that has an integer kernel: padded and added, pooled and concatenated, resized: [n,3,16,16] → [n,8,16,16].</summary>
+    public static Model Branches()
+    {
+        var model = new Model(new OnnxGraph("branches"), 17) { IrVersion = 8 };
+        var graph = model.Graph;
+        var x = graph.AddInput("x", new TensorType(DataType.Float, new Shape(new Dimension("n"), 3, 16, 16)));
+        var first = graph.Add("Relu", [Conv(graph, x, 10, 3, 8, "first")], "first_relu");
+        var second = Conv(graph, first, 20, 8, 12, "second");
+        var pads = graph.AddInitializer("pads", Tensor.Of(new long[] { 0, 2, 0, 0, 0, 2, 0, 0 }, 8));
+        var sum = graph.Add("Relu", [graph.Add("Add", [second, graph.Add("Pad", [first, pads], "padded")], "sum")], "sum_relu");
+        var pooled = graph.Add("AveragePool", [sum], "pooled", [NodeAttribute.Ints("kernel_shape", 2, 2), NodeAttribute.Ints("strides", 2, 2)]);
+        var largest = graph.Add("MaxPool", [first], "largest", [NodeAttribute.Ints("kernel_shape", 2, 2), NodeAttribute.Ints("strides", 2, 2)]);
+        var joined = graph.Add("Concat", [pooled, largest], "joined", [NodeAttribute.Int("axis", 1)]);
+        var sizes = graph.AddInitializer("scales", Tensor.Of(new[] { 1f, 1, 2, 2 }, 4));
+        var resized = graph.Add("Resize", [joined, null, sizes], "resized", [NodeAttribute.String("mode", "nearest")]);
+        return Return(model, Conv(graph, resized, 30, 20, 8, "y"), new Dimension("n"), 8, 16, 16);
+    }
+
     private static Value Conv(OnnxGraph graph, Value x, int seed, long inputs, long outputs, string name) => graph.Add(
         "Conv",
         [

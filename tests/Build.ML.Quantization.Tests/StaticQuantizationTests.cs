@@ -1,3 +1,4 @@
+using Build.ML.Abstractions.Metrics;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
@@ -50,6 +51,37 @@ public sealed class StaticQuantizationTests
         Assert.DoesNotContain("Conv", kernels);
         Assert.DoesNotContain("FusedConv", kernels);
         Assert.DoesNotContain("Relu", kernels);
+    }
+
+    [Fact]
+    public void Between_branches_nothing_becomes_real_again()
+    {
+        using var model = Models.Branches();
+        var input = Numbers.Tensor(84, 1, 8, 3, 16, 16);
+        var expected = Step.Run(model, input);
+        new StaticQuantization().Apply(model, new() { Data = Step.Data }, Step.Context(Images));
+        var kernels = new OnnxRuntimeInference().Profile(model, [[new("", Numbers.Tensor(80, 1, 1, 3, 16, 16))]]).Nodes.Select(n => n.OpType).ToArray();
+        Assert.Equal(1, kernels.Count(k => k == "QuantizeLinear")); // the input
+        Assert.Equal(1, kernels.Count(k => k == "DequantizeLinear")); // the output
+        Assert.Equal(3, kernels.Count(k => k == "QLinearConv"));
+        Assert.Subset(
+            new HashSet<string> { "QuantizeLinear", "DequantizeLinear", "QLinearConv", "QLinearAdd", "QLinearAveragePool", "QLinearConcat", "MaxPool", "NhwcMaxPool", "Resize", "Pad", "Transpose" },
+            kernels.ToHashSet());
+
+        // Three convolutions deep, otherwise as the residual network.
+        Assert.InRange(Step.Sqnr(expected, Step.Run(model, input)), 28, 60);
+    }
+
+    [Fact]
+    public void What_is_concatenated_shares_a_scale()
+    {
+        using var model = Models.Branches();
+        new StaticQuantization().Apply(model, new() { Data = Step.Data }, Step.Context(Images));
+        var shared = new[] { "pooled", "largest", "joined", "resized" }.Select(v => ParametersOf(model, v)).Distinct().ToArray();
+        Assert.Single(shared);
+
+        // It holds the wider of both: the maximum of first_relu is largest's too.
+        Assert.Equal(ParametersOf(model, "first_relu"), shared[0]);
     }
 
     [Fact]
@@ -154,6 +186,34 @@ public sealed class StaticQuantizationTests
         double Alone(Abstractions.Techniques.LayerOutcome l) => l.Figures.Single(f => f.Key == "output_sqnr_db").Value;
         var others = result.Layers.Where(l => l.Outcome == "quantized" && l.Figures.Any(f => f.Key == "output_sqnr_db"));
         Assert.True(taken.Max(Alone) <= others.Min(Alone));
+    }
+
+    [Theory]
+    [InlineData(Direction.HigherIsBetter)]
+    [InlineData(Direction.LowerIsBetter)]
+    public void What_harms_the_recipes_own_metric_is_taken_out(Direction direction)
+    {
+        // A model whose answers suffer from two nodes in integers, one of them the residual addition.
+        var sign = direction == Direction.HigherIsBetter ? -1 : 1;
+        var asked = new List<string>();
+        var context = Step.Context(Images) with
+        {
+            Evaluate = (model, data, metrics) =>
+            {
+                asked.Add($"{data.Name} {metrics.Single().Name}");
+                return [new("score", 0.5 + sign * ((HasIntegerWeight(model, "inner") ? 0.1 : 0) + (IsRounded(model, "sum") ? 0.2 : 0)), "ratio", direction)];
+            },
+        };
+        using var model = Models.Residual();
+        var sensitivity = new Sensitivity { By = new("score"), Within = 0.05, On = new("labelled"), Fallback = SensitivityFallback.Float };
+        var result = new StaticQuantization().Apply(model, new() { Data = Step.Data, Sensitivity = sensitivity }, context);
+        Assert.Equal(["inner", "sum"], result.Layers.Where(l => l.Outcome == "left").Select(l => l.Layer));
+        Assert.Equal(["labelled score"], asked.Distinct());
+        Assert.Contains(result.Notes, n => n.StartsWith("Sensitivity: 2 layers taken out; score 0.5", StringComparison.Ordinal));
+
+        static bool HasIntegerWeight(Model m, string layer) => m.Graph.Find(layer)!.Producer!.Inputs[1]!.Producer?.OpType == "DequantizeLinear";
+
+        static bool IsRounded(Model m, string value) => m.Graph.Find(value)!.Uses.Any(u => u.Node.OpType == "QuantizeLinear");
     }
 
     [Fact]

@@ -14,23 +14,35 @@ internal sealed class ActivationParameters(
     IReadOnlyDictionary<string, (float Minimum, float Maximum)> telling,
     CalibrationTarget target)
 {
-    private readonly Dictionary<string, QuantizationParameters> _chosen = [];
+    private readonly Dictionary<string, ActivationRange> _chosen = [];
 
     /// <summary>What activations are stored as.</summary>
     public CalibrationTarget Target => target;
 
-    /// <summary>The parameters of a value that calibration observed; chosen once.</summary>
-    public QuantizationParameters Of(string value)
+    /// <summary>The parameters of values that share a scale: those of the range that holds the ranges chosen for each.</summary>
+    /// <param name="values">Names of values that calibration observed, at least one.</param>
+    public QuantizationParameters Of(IReadOnlyList<string> values)
     {
-        if (!_chosen.TryGetValue(value, out var parameters))
+        var all = RangeOf(values[0]);
+        for (var i = 1; i < values.Count; i++)
         {
-            var range = calibrator.Choose(histograms[value], target);
-            var (minimum, maximum) = telling.GetValueOrDefault(value, (float.NegativeInfinity, float.PositiveInfinity));
-            parameters = QuantizationParameters.Of(
-                Math.Max(range.Minimum, minimum), Math.Min(range.Maximum, maximum), target.Type, target.Symmetric, target.ReduceRange);
-            _chosen.Add(value, parameters);
+            var own = RangeOf(values[i]);
+            all = new(Math.Min(all.Minimum, own.Minimum), Math.Max(all.Maximum, own.Maximum));
         }
 
-        return parameters;
+        return QuantizationParameters.Of(all.Minimum, all.Maximum, target.Type, target.Symmetric, target.ReduceRange);
+    }
+
+    private ActivationRange RangeOf(string value)
+    {
+        if (!_chosen.TryGetValue(value, out var range))
+        {
+            range = calibrator.Choose(histograms[value], target);
+            var (minimum, maximum) = telling.GetValueOrDefault(value, (float.NegativeInfinity, float.PositiveInfinity));
+            range = new(Math.Max(range.Minimum, minimum), Math.Min(range.Maximum, maximum));
+            _chosen.Add(value, range);
+        }
+
+        return range;
     }
 }

@@ -25,6 +25,15 @@ internal enum QdqOutput
 /// <param name="Activations">Which inputs are activations.</param>
 internal sealed record QdqForm(string? Kernel, ImmutableArray<int> Activations)
 {
+    /// <summary>Whether it is enough that one of the activations comes as integers: rounding the others costs no more than reading them does.</summary>
+    public bool AnyActivation { get; init; }
+
+    /// <summary>Whether inputs and output have one scale in common.</summary>
+    public bool SharesScale { get; init; }
+
+    /// <summary>For what moves values: whether it is written as taking the integers themselves, since the runtime does not see through pairs around it.</summary>
+    public bool TakesIntegers { get; init; }
+
     /// <summary>Which input is a constant weight, or null: then the node is quantized only where its inputs come as integers already.</summary>
     public int? Weight { get; init; }
 

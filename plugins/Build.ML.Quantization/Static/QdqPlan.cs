@@ -106,7 +106,7 @@ internal sealed class QdqPlan
         var reason = choice.Form is null ? choice.Reason : selection.ReasonToLeave(node);
         if (choice.Form is not { } form || reason is not null || treatment == LayerTreatment.Leave)
         {
-            if (IsLayer(node))
+            if (IsLayer(node) || treatment == LayerTreatment.Leave)
             {
                 Left.Add((node, reason ?? ""));
             }
@@ -114,7 +114,7 @@ internal sealed class QdqPlan
             return;
         }
 
-        if (form.Weight is null && !form.Activations.All(i => node.Inputs[i] is { } input && _resultOf.ContainsKey(input)))
+        if (form.Weight is null && !(form.AnyActivation ? form.Activations.Any(ComesAsIntegers) : form.Activations.All(ComesAsIntegers)))
         {
             return;
         }
@@ -126,6 +126,8 @@ internal sealed class QdqPlan
         {
             _resultOf.Add(quantized.Result, quantized);
         }
+
+        bool ComesAsIntegers(int input) => node.Inputs[input] is { } value && _resultOf.ContainsKey(value);
     }
 
     // A ReLU, or a Clip from 0 or below, is what rounding does anyway: its range begins at the integer that stands for the least value.

@@ -21,8 +21,7 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
     private readonly Dictionary<string, (Value Scale, Value ZeroPoint)> _parameters = [];
     private readonly Dictionary<Node, WeightScales> _scalesOf = [];
 
-    // Asked before any pair is in place, as pairs change who reads what.
-    private readonly Dictionary<Value, string> _sources = plan.Activations().ToDictionary(v => v, v => SourceOf(v, plan));
+    private readonly SharedScales _shared = new(plan);
 
     /// <summary>Scales of the weights written, by node.</summary>
     public IReadOnlyDictionary<Node, WeightScales> Scales => _scalesOf;
@@ -38,11 +37,33 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
             }
         }
 
-        // Likewise.
+        // Asked before any pair is in place, as pairs change who reads what.
         var pairs = plan.Activations().Select(v => (Value: v, Readers: v.Uses.Where(u => plan.ProducerOf(v) is not null || plan.TakesIntegers(u)).ToArray())).ToArray();
         foreach (var (value, readers) in pairs)
         {
             WritePair(value, readers);
+        }
+
+        foreach (var node in plan.Nodes.Where(n => n.Form.TakesIntegers).ToArray())
+        {
+            FeedIntegers(node.Node);
+        }
+    }
+
+    // DequantizeLinear → node → QuantizeLinear becomes the node on integers, as the runtime does by itself for other operators that move values.
+    private void FeedIntegers(Node node)
+    {
+        var (input, output) = (node.Inputs[0]!.Producer!, node.Outputs[0]);
+        var quantize = output.Uses.Single().Node;
+
+        // A Pad, whose third input is what it fills with: the integer that stands for 0.
+        node.SetInputs([input.Inputs[0], node.Inputs[1], input.Inputs[2], .. node.Inputs.Skip(3)]);
+        output.Type = null;
+        quantize.Outputs[0].ReplaceUsesWith(output);
+        graph.Remove(quantize);
+        if (input.Outputs[0].IsUnused)
+        {
+            graph.Remove(input);
         }
     }
 
@@ -50,7 +71,7 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
     {
         var weight = node.Node.Inputs[input]!;
         var bias = node.Form.Bias is { } index && !node.WeightOnly ? node.Node.Input(index) : null;
-        var inputScale = node.WeightOnly ? 0 : activations.Of(_sources[node.Node.Inputs[node.Form.Activations[0]]!]).Scale;
+        var inputScale = node.WeightOnly ? 0 : activations.Of(_shared.Of(node.Node.Inputs[node.Form.Activations[0]]!.Name)).Scale;
         var (real, scales) = Dequantized(node, weight, bias?.Constant, inputScale);
         node.Node.SetInput(input, real);
         _scalesOf.Add(node.Node, scales);
@@ -183,28 +204,17 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
 
     private (Value Scale, Value ZeroPoint) Parameters(Value value)
     {
-        var source = _sources[value];
-        if (!_parameters.TryGetValue(source, out var constants))
+        var shared = _shared.Of(value.Name);
+        if (!_parameters.TryGetValue(shared[0], out var constants))
         {
-            var parameters = activations.Of(source);
+            var parameters = activations.Of(shared);
             constants = (
-                graph.AddInitializer(source + "_scale", Tensor.Scalar(parameters.Scale)),
-                graph.AddInitializer(source + "_zero_point", Tensor.OfBytes(activations.Target.Type.ElementType(), new[] { (byte)parameters.ZeroPoint })));
-            _parameters.Add(source, constants);
+                graph.AddInitializer(shared[0] + "_scale", Tensor.Scalar(parameters.Scale)),
+                graph.AddInitializer(shared[0] + "_zero_point", Tensor.OfBytes(activations.Target.Type.ElementType(), new[] { (byte)parameters.ZeroPoint })));
+            _parameters.Add(shared[0], constants);
         }
 
         return constants;
-    }
-
-    // What merely moves integers has the parameters of what it moves.
-    private static string SourceOf(Value value, QdqPlan plan)
-    {
-        while (plan.ProducerOf(value) is { Form.Output: QdqOutput.SameAsInput } mover)
-        {
-            value = mover.Node.Inputs[0]!;
-        }
-
-        return value.Name;
     }
 
     private static void RemoveIfUnused(Value constant)

@@ -6,43 +6,44 @@ using Build.ML.Graph.Diagnostics;
 namespace Build.ML.Quantization.Static;
 
 /// <summary>What a search found.</summary>
-/// <param name="Treatment">By ordinal of the node in the main graph: layers that are not quantized throughout.</param>
-/// <param name="Alone">By ordinal: SQNR of the output in dB with only that layer quantized; empty when the target held at once.</param>
-/// <param name="Reached">Fidelity with that treatment.</param>
+/// <param name="Treatment">By ordinal of the node in the main graph: nodes that are not quantized throughout.</param>
+/// <param name="Costs">By ordinal: what was measured of that node; empty when the target held at once.</param>
+/// <param name="CostUnit">What the figures of <paramref name="Costs"/> are.</param>
+/// <param name="Reached">What the model reaches with that treatment, for people.</param>
 internal sealed record SensitivityResult(
-    IReadOnlyDictionary<int, LayerTreatment> Treatment, IReadOnlyDictionary<int, double> Alone, Fidelity Reached);
+    IReadOnlyDictionary<int, LayerTreatment> Treatment, IReadOnlyDictionary<int, double> Costs, string CostUnit, string Reached);
 
 /// <summary>Finds the layers to take out so that a target holds.</summary>
 internal sealed class SensitivitySearch(
-    Model model, LayerSelection selection, ActivationParameters activations, WeightTable weights, OutputFidelity fidelity, StepContext context)
+    Model model, LayerSelection selection, ActivationParameters activations, WeightTable weights, SensitivityScale scale, StepContext context)
 {
     /// <summary>Searches.</summary>
     /// <exception cref="DiagnosticException">BML5408: the target is out of reach even with every layer taken out.</exception>
-    public SensitivityResult Run(Sensitivity options)
+    public SensitivityResult Run(SensitivityFallback fallback)
     {
+        var unit = scale.MeasuresAlone ? "output_sqnr_db" : "score_without";
         var none = new Dictionary<int, LayerTreatment>();
-        var all = Measure(none);
-        if (options.Of(all) >= options.Target)
+        var all = Measure(none, scale.Measure);
+        if (all >= scale.Target)
         {
-            return new(none, new Dictionary<int, double>(), all);
+            return new(none, new Dictionary<int, double>(), unit, scale.Describe(all));
         }
 
-        var layers = Layers();
-        var alone = MeasureAlone(layers);
-        var order = layers.OrderBy(l => alone[l]).ThenBy(l => l).ToArray();
-        var fallback = options.Fallback == SensitivityFallback.Float ? LayerTreatment.Leave : LayerTreatment.WeightOnly;
+        var treatments = Candidates(fallback);
+        var costs = Costs(treatments);
+        var order = treatments.Keys.OrderBy(l => scale.MeasuresAlone ? costs[l] : -costs[l]).ThenBy(l => l).ToArray();
 
         // Doubling finds a number of layers that is enough, halving the least: taking out one more layer hardly ever makes the output worse.
         int tooFew = 0, enough = 1;
         var reached = Try(enough);
-        while (options.Of(reached) < options.Target)
+        while (reached < scale.Target)
         {
             if (enough == order.Length)
             {
                 throw new DiagnosticException(
                     "BML5408",
-                    $"The sensitivity target {options.Target} of {Abstractions.SnakeCase.Of(options.Metric.ToString())} is out of reach: with every layer taken out "
-                    + $"({Abstractions.SnakeCase.Of(options.Fallback.ToString())}) it is {options.Of(reached):0.####}, with all quantized {options.Of(all):0.####}. "
+                    $"The sensitivity target {scale.Describe(scale.Target)} is out of reach: with every layer taken out "
+                    + $"({Abstractions.SnakeCase.Of(fallback.ToString())}) it is {scale.Describe(reached)}, with all quantized {scale.Describe(all)}. "
                     + "Lower the target, use 'fallback: float', or try another calibrator.");
             }
 
@@ -54,7 +55,7 @@ internal sealed class SensitivitySearch(
         {
             var middle = (tooFew + enough) / 2;
             var tried = Try(middle);
-            if (options.Of(tried) >= options.Target)
+            if (tried >= scale.Target)
             {
                 (enough, reached) = (middle, tried);
             }
@@ -64,55 +65,65 @@ internal sealed class SensitivitySearch(
             }
         }
 
-        return new(Treat(enough), alone, reached);
+        var taken = Treat(enough);
+        foreach (var layer in scale.MeasuresAlone ? [] : order.Take(enough).Reverse())
+        {
+            // Two layers that gain only together, or the same gain twice: what the model does well with is quantized after all.
+            var fewer = taken.Where(t => t.Key != layer).ToDictionary();
+            var tried = Measure(fewer, scale.Measure);
+            (taken, reached) = tried >= scale.Target ? (fewer, tried) : (taken, reached);
+        }
 
-        Dictionary<int, LayerTreatment> Treat(int count) => order.Take(count).ToDictionary(l => l, _ => fallback);
+        return new(taken, costs, unit, scale.Describe(reached));
 
-        Fidelity Try(int count)
+        Dictionary<int, LayerTreatment> Treat(int count) => order.Take(count).ToDictionary(l => l, l => treatments[l]);
+
+        double Try(int count)
         {
             context.Progress.Report(new(0.9, $"measuring with {count} of {order.Length} layers taken out"));
-            return Measure(Treat(count));
+            return Measure(Treat(count), scale.Measure);
         }
     }
 
-    private Dictionary<int, double> MeasureAlone(List<int> layers)
+    private Dictionary<int, double> Costs(Dictionary<int, LayerTreatment> treatments)
     {
-        var alone = new Dictionary<int, double>();
-        for (var i = 0; i < layers.Count; i++)
+        var costs = new Dictionary<int, double>();
+        foreach (var layer in treatments.Keys)
         {
-            context.Progress.Report(new((double)i / layers.Count, "measuring sensitivity"));
-            var others = layers.Where(l => l != layers[i]).ToDictionary(l => l, _ => LayerTreatment.Leave);
-            alone[layers[i]] = Measure(others).SqnrDecibels;
+            context.Progress.Report(new((double)costs.Count / treatments.Count, "measuring sensitivity"));
+            costs[layer] = Measure(scale.MeasuresAlone
+                ? treatments.Keys.Where(l => l != layer).ToDictionary(l => l, _ => LayerTreatment.Leave)
+                : new() { [layer] = treatments[layer] }, scale.MeasureOne);
         }
 
-        return alone;
+        return costs;
     }
 
-    /// <summary>Ordinals of the layers with weights that are quantized throughout.</summary>
-    private List<int> Layers()
+    /// <summary>Ordinals of what computes in integers, and what it becomes when it is taken out; what merely moves integers follows what it moves.</summary>
+    private Dictionary<int, LayerTreatment> Candidates(SensitivityFallback fallback)
     {
         var planned = QdqPlan.Of(model, selection, new Dictionary<int, LayerTreatment>()).Nodes
-            .Where(n => n.Form.Weight is not null && !n.WeightOnly).Select(n => n.Node).ToHashSet();
-        var layers = new List<int>();
+            .Where(n => !n.WeightOnly && n.Form.Output != QdqOutput.SameAsInput).ToDictionary(n => n.Node);
+        var candidates = new Dictionary<int, LayerTreatment>();
         var ordinal = 0;
         foreach (var node in model.Graph.Nodes)
         {
-            if (planned.Contains(node))
+            if (planned.TryGetValue(node, out var own) && (own.Form.Weight is not null || !scale.MeasuresAlone))
             {
-                layers.Add(ordinal);
+                candidates.Add(ordinal, own.Form.Weight is null || fallback == SensitivityFallback.Float ? LayerTreatment.Leave : LayerTreatment.WeightOnly);
             }
 
             ordinal++;
         }
 
-        return layers;
+        return candidates;
     }
 
-    private Fidelity Measure(IReadOnlyDictionary<int, LayerTreatment> treatment)
+    private double Measure(Dictionary<int, LayerTreatment> treatment, Func<Model, double> measure)
     {
         context.Cancellation.ThrowIfCancellationRequested();
         using var copy = model.Clone();
         new QdqWriter(copy.Graph, QdqPlan.Of(copy, selection, treatment), activations, weights).Write();
-        return fidelity.Measure(copy);
+        return measure(copy);
     }
 }

@@ -142,8 +142,8 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
 
         if (options.Sensitivity is { } sensitivity)
         {
-            var fidelity = new OutputFidelity(model, data, sensitivity.Samples, context);
-            var found = new SensitivitySearch(model, selection, activations, weights, fidelity, context).Run(sensitivity);
+            var scale = SensitivityScale.Of(sensitivity, options.Data, model, context);
+            var found = new SensitivitySearch(model, selection, activations, weights, scale, context).Run(sensitivity.Fallback);
             plan = QdqPlan.Of(model, selection, found.Treatment);
             report.Add(found);
         }

@@ -42,10 +42,10 @@ internal sealed class StaticReport(StaticQuantization.Options options)
         var ordinal = 0;
         foreach (var node in model.Graph.Nodes)
         {
-            double? alone = found is not null && found.Alone.TryGetValue(ordinal, out var sqnr) ? sqnr : null;
+            double? alone = found is not null && found.Costs.TryGetValue(ordinal, out var cost) ? cost : null;
             var sensitive = found is not null && found.Treatment.ContainsKey(ordinal);
             ordinal++;
-            var reason = sensitive ? FormattableString.Invariant($"sensitive: quantized alone it leaves the output {alone:0.0} dB") : "";
+            var reason = sensitive ? Sensitive(found!, alone!.Value) : "";
             if (quantized.TryGetValue(node, out var own))
             {
                 reason = own.Form.Kernel is null ? $"ONNX Runtime has no integer {node.OpType} for CPUs" : reason;
@@ -78,7 +78,7 @@ internal sealed class StaticReport(StaticQuantization.Options options)
 
             if (alone is { } sqnr)
             {
-                figures.Add(new("output_sqnr_db", sqnr));
+                figures.Add(new(_found!.CostUnit, sqnr));
             }
 
             var outcome = quantized is null ? "left" : quantized.WeightOnly ? "weight_only" : "quantized";
@@ -95,8 +95,7 @@ internal sealed class StaticReport(StaticQuantization.Options options)
         notes.AddRange(_notes);
         if (_found is { } found)
         {
-            notes.Add(FormattableString.Invariant(
-                $"Sensitivity: {found.Treatment.Count} layers taken out; on calibration data the output has {found.Reached.SqnrDecibels:0.0} dB of SQNR and agrees in {found.Reached.Agreement:P2} of its rows."));
+            notes.Add($"Sensitivity: {found.Treatment.Count} layers taken out; {found.Reached} on the data searched with.");
         }
 
         if (options is { Activations: ActivationRounding.Int8, WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false })
@@ -106,4 +105,8 @@ internal sealed class StaticReport(StaticQuantization.Options options)
 
         return notes.ToImmutable();
     }
+
+    private static string Sensitive(SensitivityResult found, double cost) => found.CostUnit == "output_sqnr_db"
+        ? FormattableString.Invariant($"sensitive: quantized alone it leaves the output at {cost:0.####}")
+        : FormattableString.Invariant($"sensitive: with it alone taken out the score is {Math.Abs(cost):0.####}");
 }
