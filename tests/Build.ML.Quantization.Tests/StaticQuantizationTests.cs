@@ -188,6 +188,17 @@ public sealed class StaticQuantizationTests
         Assert.True(taken.Max(Alone) <= others.Min(Alone));
     }
 
+    [Fact]
+    public void The_report_says_whether_sums_saturate_on_this_machine()
+    {
+        var exact = System.Runtime.Intrinsics.X86.Avx2.IsSupported && !System.Runtime.Intrinsics.X86.AvxVnni.IsSupported
+            && !System.Runtime.Intrinsics.X86.Avx512Vbmi.IsSupported ? "saturate (" : "are exact;"; // no test for AVX-512 VNNI: processors with VBMI but the first have it
+        var (_, _, result) = Quantize(new() { Data = Step.Data });
+        Assert.Contains(result.Notes, n => n.Contains("sums of u8·s8 products " + exact, StringComparison.Ordinal));
+        var (_, _, reduced) = Quantize(new() { Data = Step.Data, ReduceRange = true });
+        Assert.Empty(reduced.Notes);
+    }
+
     [Theory]
     [InlineData(Direction.HigherIsBetter)]
     [InlineData(Direction.LowerIsBetter)]

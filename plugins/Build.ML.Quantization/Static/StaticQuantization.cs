@@ -11,6 +11,7 @@ using Build.ML.Graph.Catalogs;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 using Build.ML.Quantization.Calibration;
+using Build.ML.Quantization.Static.Equalization;
 using Build.ML.Quantization.Static.Rounding;
 using Build.ML.Quantization.Weights;
 
@@ -78,6 +79,10 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         /// <summary>How <c>adaround</c> learns.</summary>
         public AdaRoundOptions Adaround { get; init; } = new();
 
+        /// <summary>Whether channels of neighbouring layers are scaled so that their weights have equal ranges, before anything is rounded (Nagel et al. 2019, §4.1): the model
+        /// computes the same, and one scale a tensor is nearly as good as one a channel. Default false. Pairs with a Clip (ReLU6) between them are left.</summary>
+        public bool Equalize { get; init; }
+
         /// <summary>Whether biases are moved so that the mean of each channel of each layer is the real model's on the calibration data (Nagel et al. 2019, §4.2). Default
         /// false. A convolution or Gemm without bias gets one; a MatMul cannot. Measure what it does: right means do not make up for coarse rounding (with 4-bit weights to the nearest,
         /// resnet20 loses 1.5 points by it; with 8 bits or learnt rounding it changes nothing that 2,000 images could show).</summary>
@@ -108,6 +113,12 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         OpTypeCheck.Require(options.OpTypes, QdqOperatorTable.All().Keys);
         OpsetCheck.Require(model, options.Granularity == Granularity.PerChannel ? 13 : 10, "DequantizeLinear with a scale for each channel");
         OpsetCheck.Require(model, options.WeightBits < 8 ? 21 : 10, "a weight stored in 4 bits");
+        var report = new StaticReport(options);
+        if (options.Equalize)
+        {
+            report.Add(CrossLayerEqualization.Apply(model));
+        }
+
         var selection = new LayerSelection(model, options.OpTypes, options.Include, options.Exclude);
         var plan = Plan(model);
         if (plan.Nodes.Count == 0)
@@ -132,7 +143,6 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         var activations = new ActivationParameters(histograms, calibrator, telling, target);
         var format = new WeightFormat(options.WeightType, options.Granularity, options.ReduceRange) { Bits = options.WeightBits };
         var weights = new WeightTable(new WeightQuantizer(format, context.Threads));
-        var report = new StaticReport(options);
         if (options.BiasCorrection || options.Rounding == WeightRounding.Adaround)
         {
             var reconstruction = new SequentialReconstruction(model, plan, Simulate, weights, context);
@@ -148,6 +158,7 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
             report.Add(found);
         }
 
+        report.AddSaturation(context.Inference);
         report.Note(model, plan);
         var writer = new QdqWriter(model.Graph, plan, activations, weights);
         writer.Write();

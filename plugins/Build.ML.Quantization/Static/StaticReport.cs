@@ -1,7 +1,9 @@
 using System.Collections.Immutable;
+using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
+using Build.ML.Quantization.Static.Equalization;
 using Build.ML.Quantization.Static.Rounding;
 using Build.ML.Quantization.Weights;
 
@@ -13,6 +15,26 @@ internal sealed class StaticReport(StaticQuantization.Options options)
     private readonly List<(Node Node, string Name, string OpType, QdqNode? Quantized, string Reason, double? Alone)> _layers = [];
     private readonly List<string> _notes = [];
     private SensitivityResult? _found;
+
+    /// <summary>Adds whether sums of products are exact on this machine, where the format leaves that open. The model does not depend on it.</summary>
+    public void AddSaturation(IInference inference)
+    {
+        if (options is not { Activations: ActivationRounding.Int8, WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false, WeightBits: 8 })
+        {
+            return;
+        }
+
+        var sum = SaturationProbe.Measure(inference);
+        _notes.Add(
+            (sum == SaturationProbe.Exact ? "On the machine that ran this step, sums of u8·s8 products are exact"
+                : $"On the machine that ran this step, sums of u8·s8 products saturate ({sum} instead of {SaturationProbe.Exact})")
+            + "; on x64 processors with AVX2 but without VNNI they saturate: 'reduce_range: true' or 'weight_type: u8' avoids that.");
+    }
+
+    /// <summary>Adds what equalization did.</summary>
+    public void Add(CrossLayerEqualization equalization) => _notes.Add(
+        $"Cross-layer equalization scaled {equalization.Pairs} pairs of layers"
+        + (equalization.Clipped == 0 ? "." : $"; {equalization.Clipped} stayed, since a Clip between them has a fixed bound."));
 
     /// <summary>Adds what a pass over the layers mended.</summary>
     public void Add(SequentialReconstruction reconstruction)
@@ -96,11 +118,6 @@ internal sealed class StaticReport(StaticQuantization.Options options)
         if (_found is { } found)
         {
             notes.Add($"Sensitivity: {found.Treatment.Count} layers taken out; {found.Reached} on the data searched with.");
-        }
-
-        if (options is { Activations: ActivationRounding.Int8, WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false })
-        {
-            notes.Add("On x64 processors without VNNI, sums of u8·s8 products can saturate; 'reduce_range: true' or 'weight_type: u8' avoids that.");
         }
 
         return notes.ToImmutable();
