@@ -37,8 +37,8 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
         /// <summary>Whether columns with the largest activations are rounded first. Scales stay those of the original blocks, so that nothing is permuted at run time. Default true.</summary>
         public bool ActOrder { get; init; } = true;
 
-        /// <summary>Whether the range of a block is cut where that lessens its squared error. Default <c>none</c>.</summary>
-        public WeightClip Clip { get; init; } = WeightClip.None;
+        /// <summary>Whether the range of a block is cut where that lessens its squared error. Default <c>mse</c>, which gains at 4 bits and much at 2; <c>none</c> is faster.</summary>
+        public WeightClip Clip { get; init; } = WeightClip.Mse;
 
         /// <summary>
         /// Whether each layer is calibrated on what the layers before it give once they are quantized. Default true; false calibrates all on the unchanged model, whose Hessians are

@@ -49,7 +49,7 @@ public sealed class GptqQuantizationTests
     {
         using var model = Convolution(groups, stride, pad, dilation);
         var data = new NormalData(12, 16, 9, 9);
-        var options = new GptqQuantization.Options { Data = Step.Data, Bits = 4, BlockSize = 0, Form = WeightForm.DequantizeLinear, Dampening = 0 };
+        var options = new GptqQuantization.Options { Data = Step.Data, Bits = 4, BlockSize = 0, Form = WeightForm.DequantizeLinear, Dampening = 0, Clip = WeightClip.None };
         using var original = Convolution(groups, stride, pad, dilation);
         var layer = WeightLayers.Find(original, new(original, [], [], []), "Conv").Layers.Single();
         var solution = Solve(model, options, data).Layers.Single();
