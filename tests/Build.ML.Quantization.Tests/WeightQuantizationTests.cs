@@ -83,12 +83,19 @@ public sealed class WeightQuantizationTests
         Assert.DoesNotContain(graph.Initializers, i => i.Name == "w");
     }
 
-    [Fact]
-    public void A_table_tied_with_the_head_is_stored_once()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_table_tied_with_the_head_is_stored_once(bool isHalf)
     {
         using var model = Tied();
         var input = Tensor.Of<long>([3, 0, 39, 7, 3], 5);
         var expected = Step.Run(model, input);
+        if (isHalf)
+        {
+            new Float16.HalfConversion().Apply(model, new(), Step.Context());
+        }
+
         var result = new WeightQuantization().Apply(model, new() { Bits = 8, AccuracyLevel = 0 }, Step.Context());
         Assert.InRange(Step.Sqnr(expected, Step.Run(model, input)), 38, 80);
         Assert.Single(result.Layers);
@@ -216,6 +223,38 @@ public sealed class WeightQuantizationTests
         Assert.Equal(
             ["plain: quantized ", "batched: left the weight has 3 dimensions, the block forms take 2", "excluded: left excluded by 'excluded'"],
             result.Layers.Select(l => $"{l.Layer}: {l.Outcome} {l.Reason}"));
+    }
+
+    [Fact]
+    public void A_step_without_effect_is_an_error_that_says_why()
+    {
+        using var model = Models.Perceptron(opset: 17);
+        var error = Assert.Throws<DiagnosticException>(
+            () => new WeightQuantization().Apply(model, new() { Form = WeightForm.DequantizeLinear }, Step.Context()));
+        Assert.Equal("BML5406", error.Diagnostics[0].Code);
+        Assert.Contains("all 2 were left", error.Message, StringComparison.Ordinal);
+        Assert.Contains("operator set 21, the model uses 17", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Nothing_is_left_in_the_scratch_folder()
+    {
+        var folder = Directory.CreateTempSubdirectory();
+        using var model = new Model(new OnnxGraph("large"), 21) { IrVersion = 10 };
+        var x = model.Graph.AddInput("x", new TensorType(DataType.Float, new Shape(new Dimension("n"), 512)));
+        var y = model.Graph.Add("MatMul", [x, model.Graph.AddInitializer("w", Numbers.Tensor(1, 0.1, 512, 512))], "y"); // 128 KB of codes: more than stays in memory
+        y.Type = new TensorType(DataType.Float, new Shape(new Dimension("n"), 512));
+        model.Graph.AddOutput(y);
+        var input = Numbers.Tensor(77, 1, 2, 512);
+        var expected = Step.Run(model, input);
+        new WeightQuantization().Apply(model, new() { Bits = 8, AccuracyLevel = 0 }, Step.Context() with { ScratchDirectory = folder.FullName });
+        if (!OperatingSystem.IsWindows())
+        {
+            Assert.Empty(folder.GetFileSystemInfos());
+            folder.Delete(recursive: true); // what waits in the file stays readable
+        }
+
+        Assert.InRange(Step.Sqnr(expected, Step.Run(model, input)), 40, 80);
     }
 
     [Fact]

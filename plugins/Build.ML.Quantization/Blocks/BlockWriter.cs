@@ -78,14 +78,18 @@ internal sealed class BlockWriter(Model model, WeightFormOptions options, StepCo
     /// <exception cref="DiagnosticException">BML5406.</exception>
     public void RequireAny(IReadOnlyList<LayerOutcome> layers)
     {
-        if (_totals.IsEmpty)
+        if (!_totals.IsEmpty)
         {
-            throw new DiagnosticException(
-                "BML5406",
-                layers.Count == 0
-                    ? $"The model has no layer with constant weights among {string.Join(", ", WeightLayers.AllOpTypes)}. Remove the step."
-                    : $"No layer was quantized: each of {layers.Count} was left, the first, '{layers[0].Layer}', because: {layers[0].Reason}. Remove the step or widen its selection.");
+            return;
         }
+
+        var reasons = layers.GroupBy(l => l.Reason).OrderByDescending(g => g.Count()).Take(3)
+            .Select(g => $"{g.Count()}, such as '{g.First().Layer}': {g.Key}");
+        throw new DiagnosticException(
+            "BML5406",
+            layers.Count == 0
+                ? $"The model has no layer with constant weights among {string.Join(", ", WeightLayers.AllOpTypes)}. Remove the step."
+                : $"No layer was quantized: all {layers.Count} were left ({string.Join("; ", reasons)}). Remove the step or widen its selection.");
     }
 
     private void ReplacePacked(Node node, WeightLayer layer, PackedBlocks blocks)

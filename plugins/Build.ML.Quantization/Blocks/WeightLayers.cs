@@ -31,7 +31,11 @@ internal sealed record WeightLayers(ImmutableArray<WeightLayer> Layers, Immutabl
             var input = node.OpType == "Gather" ? 0 : 1;
             if (ConstantSource.Of(node.Input(input)) is not { } source)
             {
-                if (node.OpType == "MatMul" && ConstantSource.Of(node.Input(0)) is { Tensor: { Rank: 2 } first } && FloatElements.Has(first.Type))
+                if (node.Input(input) is { IsGraphInput: true, Initializer.Rank: >= 2 })
+                {
+                    left.Add(new(node, "its weight is an input of the model too, which a caller may replace: put a step 'use: optimize.graph' before this one"));
+                }
+                else if (node.OpType == "MatMul" && ConstantSource.Of(node.Input(0)) is { Tensor: { Rank: 2 } first } && FloatElements.Has(first.Type))
                 {
                     left.Add(new(node, "its first operand is the constant, ONNX Runtime's block forms take the second"));
                 }
