@@ -55,7 +55,7 @@ internal sealed record BlockFormat(int Bits, int BlockSize, bool Symmetric)
             return (float)scale;
         }
 
-        var half = (float)(Half)scale;
+        var half = (float)(Half)(float)scale;
         return half == 0 ? (float)Math.CopySign(LeastHalf, scale) : Math.Clamp(half, -65504f, 65504f);
     }
 }
