@@ -186,7 +186,7 @@ public sealed class AwqTests
             largest[i % channels] = Math.Max(largest[i % channels], Math.Abs(x[i]));
         }
 
-        return (w, x, new GroupInputs(hessian.Finish(), magnitude, largest));
+        return (w, x, new GroupInputs(hessian.Finish(), magnitude, largest, x));
     }
 
     // Mean over samples of ‖(Q(W·s)/s − W)·x‖², in double.

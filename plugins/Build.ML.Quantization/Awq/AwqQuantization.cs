@@ -4,7 +4,6 @@ using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
-using Build.ML.Calibration;
 using Build.ML.Graph;
 using Build.ML.Graph.Shapes;
 using Build.ML.Quantization.Blocks;
@@ -51,19 +50,23 @@ public sealed class AwqQuantization : Technique<AwqQuantization.Options>
         OpTypeCheck.Require(options.OpTypes, ["MatMul", "Gemm"]);
         ShapeInference.Run(model);
         var found = WeightLayers.Find(model, Selection(model, options), "MatMul", "Gemm");
-        var scaled = Scale(model, LayerGroup.Of(found.Layers), options, context);
+        var scaled = new GroupScaling(model, options.InsertScales, 0, context).Run(found.Layers, options.Data, (group, inputs, ties) =>
+        {
+            var (scales, error, without) = new ScaleSearch(group, options.Format, context.Threads).Best(inputs, ties, options.Steps);
+            return error < without ? new(scales, [new("scale_error_ratio", error / without)]) : null;
+        });
         if (!options.Quantize)
         {
             return new StepResult(model)
             {
-                Layers = [.. found.Layers.Select(l => OutcomeOf(l, scaled)), .. found.Left.Select(l => l.Outcome)],
+                Layers = [.. found.Layers.Select(l => scaled[l.Name].OutcomeOf(l)), .. found.Left.Select(l => l.Outcome)],
                 Notes = ["The weights are still floats: round them in a later step."],
             };
         }
 
         // The weights have other constants now.
         found = WeightLayers.Find(model, Selection(model, options), "MatMul", "Gemm");
-        var layers = new ClippedRounding(model, options, options.ClipSteps, context).Round(found, options.Data, l => FiguresOf(l, scaled));
+        var layers = new ClippedRounding(model, options, options.ClipSteps, context).Round(found, options.Data, l => FiguresOf(scaled[l.Name]));
         return new StepResult(model) { Layers = layers, Notes = FormNotes(options) };
     }
 
@@ -73,69 +76,6 @@ public sealed class AwqQuantization : Technique<AwqQuantization.Options>
         options.AccuracyLevel == 4 && options.Form == WeightForm.MatmulNbits
             ? ["accuracy_level 4 rounds activations to 8 bits at run time: measure what it does to answers, 0 leaves them as they are."] : [];
 
-    /// <summary>Searches and folds; by layer name what became of its group.</summary>
-    private static Dictionary<string, GroupScales> Scale(Model model, ImmutableArray<LayerGroup> groups, Options options, StepContext context)
-    {
-        var rules = FoldWalk.AllRules();
-        var folds = groups.Where(g => g.Activation.Graph == model.Graph && g.Layers.All(l => l.Node.Graph == model.Graph))
-            .Select(g => (Group: g, Fold: ScaleFold.Find(g, rules, options.InsertScales))).ToArray();
-        var result = new Dictionary<string, GroupScales>(StringComparer.Ordinal);
-        foreach (var layer in groups.SelectMany(g => g.Layers))
-        {
-            result[layer.Name] = new(null, 1, "its input is inside a subgraph, which calibration does not see");
-        }
-
-        var order = GroupOrder.Of(model.Graph, folds.Select(f => f.Group));
-        var chosen = new List<(ScaleFold Fold, float[] Scales)>();
-        using (var run = new StreamedExecution(model, context.Data(options.Data), context))
-        {
-            var done = 0;
-            foreach (var (group, first) in order)
-            {
-                context.Cancellation.ThrowIfCancellationRequested();
-                context.Progress.Report(new(0.5 * done++ / order.Length, $"searching scales of {group.Name}"));
-                var fold = folds.First(f => f.Group == group).Fold;
-                var scales = new GroupScales(fold, 1, fold.IsPossible ? "" : fold.Reason);
-                if (fold.IsPossible)
-                {
-                    using var inputs = GroupInputs.Observe(run, group, first, context.Threads);
-                    var (best, error, without) = new ScaleSearch(group, options.Format, context.Threads).Best(inputs, fold.Ties, options.Steps);
-                    scales = scales with { ErrorRatio = without > 0 ? error / without : 1 };
-                    if (error < without)
-                    {
-                        chosen.Add((fold, best));
-                    }
-                }
-
-                foreach (var layer in group.Layers)
-                {
-                    result[layer.Name] = scales;
-                }
-            }
-        }
-
-        // Folding changes nodes that ran: only now.
-        foreach (var (fold, scales) in chosen)
-        {
-            fold.Apply(scales);
-        }
-
-        return result;
-    }
-
-    private static LayerOutcome OutcomeOf(WeightLayer layer, Dictionary<string, GroupScales> scaled)
-    {
-        var (fold, ratio, reason) = scaled[layer.Name];
-        return fold is { IsPossible: true }
-            ? new(layer.Name, layer.OpType, ratio < 1 ? "scaled" : "left", ratio < 1 ? $"scales in {fold.Target}" : "no scales lower its error", [new("scale_error_ratio", ratio)])
-            : new(layer.Name, layer.OpType, "left", $"not scaled: {reason}", []);
-    }
-
-    private static (string Reason, ImmutableArray<KeyValuePair<string, double>> Figures) FiguresOf(WeightLayer layer, Dictionary<string, GroupScales> scaled)
-    {
-        var (fold, ratio, reason) = scaled[layer.Name];
-        return fold is { IsPossible: true } ? ("", [new("scale_error_ratio", ratio)]) : ($"not scaled: {reason}", []);
-    }
-
-    private sealed record GroupScales(ScaleFold? Fold, double ErrorRatio, string Reason);
+    private static (string Reason, ImmutableArray<KeyValuePair<string, double>> Figures) FiguresOf(GroupScales scales) =>
+        (scales.Reason.Length > 0 ? $"not scaled: {scales.Reason}" : "", scales.Choice?.Figures ?? []);
 }

@@ -48,7 +48,7 @@ internal sealed class ClippedRounding(Model model, WeightFormOptions options, in
             foreach (var (group, first) in order)
             {
                 context.Progress.Report(new(0.5 + 0.5 * solved.Count / Math.Max(solvable.Count, 1), $"rounding {group.Name}"));
-                using var inputs = GroupInputs.Observe(run, group, first, context.Threads);
+                using var inputs = GroupInputs.Observe(run, group, first, 0, context);
                 foreach (var layer in group.Layers)
                 {
                     context.Cancellation.ThrowIfCancellationRequested();

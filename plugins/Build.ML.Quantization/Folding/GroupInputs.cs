@@ -1,5 +1,7 @@
+using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
 using Build.ML.Calibration.LinearAlgebra;
+using Build.ML.Calibration.Statistics;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 
@@ -9,26 +11,35 @@ namespace Build.ML.Quantization.Folding;
 /// <param name="Hessian">2/n·Σ x·xᵀ, [channels, channels]: the mean squared output error of a weight error E is tr(E·H·Eᵀ)/2.</param>
 /// <param name="MeanMagnitude">Mean of |x| of each channel.</param>
 /// <param name="Largest">Greatest |x| of each channel.</param>
-internal sealed record GroupInputs(FloatMatrix Hessian, float[] MeanMagnitude, float[] Largest) : IDisposable
+/// <param name="Rows">Some rows drawn at random, one after the other.</param>
+internal sealed record GroupInputs(FloatMatrix Hessian, float[] MeanMagnitude, float[] Largest, float[] Rows) : IDisposable
 {
     /// <summary>Runs the model up to a group and reads its activation over all batches. Only one group's figures need exist at a time.</summary>
     /// <param name="run">A run that is not beyond the group.</param>
     /// <param name="group">A group of matrix products in the main graph.</param>
     /// <param name="first">The first node of the group in the order of the graph.</param>
-    /// <param name="threads">Cores to use; results do not depend on it.</param>
+    /// <param name="sampledRows">Rows to keep.</param>
+    /// <param name="context">Threads, on which results do not depend, and the seed of the sample.</param>
     /// <exception cref="DiagnosticException">BML5405: an activation is NaN or infinite.</exception>
-    public static GroupInputs Observe(StreamedExecution run, LayerGroup group, Node first, int threads)
+    public static GroupInputs Observe(StreamedExecution run, LayerGroup group, Node first, int sampledRows, StepContext context)
     {
         run.AdvanceTo(first);
         var columns = group.Channels;
         var sums = new double[columns];
         var largest = new float[columns];
         var partial = new float[columns];
-        using var hessian = new HessianAccumulator(columns, threads);
+        using var hessian = new HessianAccumulator(columns, context.Threads);
+        var sample = new RowSampleStatistic(sampledRows, context.Seed);
+        var rows = sample.Create();
         foreach (var tensor in run.Activations(group.Activation))
         {
             using var x = FloatView.Of(tensor);
             hessian.Add(x.Span);
+            if (sampledRows > 0)
+            {
+                sample.Add(rows, tensor);
+            }
+
             for (var start = 0; start < x.Span.Length; start += columns)
             {
                 AddMagnitudes(x.Span.Slice(start, columns), partial, largest);
@@ -48,7 +59,7 @@ internal sealed record GroupInputs(FloatMatrix Hessian, float[] MeanMagnitude, f
         }
 
         var count = hessian.Count;
-        return new(hessian.Finish(), Array.ConvertAll(sums, s => (float)(s / count)), largest);
+        return new(hessian.Finish(), Array.ConvertAll(sums, s => (float)(s / count)), largest, rows.Elements.ToArray());
     }
 
     /// <inheritdoc/>

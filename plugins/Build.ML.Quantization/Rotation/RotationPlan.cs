@@ -134,7 +134,7 @@ internal sealed class RotationPlan(
         for (var i = 0; i < order.Length; i++)
         {
             context.Progress.Report(new(0.2 * i / order.Length, "observing activations"));
-            hessians[groups.IndexOf(order[i].Group)] = GroupInputs.Observe(run, order[i].Group, order[i].First, context.Threads).Hessian;
+            hessians[groups.IndexOf(order[i].Group)] = GroupInputs.Observe(run, order[i].Group, order[i].First, 0, context).Hessian;
         }
     }
 
