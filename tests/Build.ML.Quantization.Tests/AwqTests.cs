@@ -72,7 +72,7 @@ public sealed class AwqTests
         var (w, x, inputs) = Problem(channels: 16);
         using (inputs)
         {
-            var (matrix, _, error) = new ClipSearch(3, 30, 3, 2).Solve(w.Length / 16, 16, (f, n, to) => w.AsSpan(f * 16, n * 16).CopyTo(to), format, inputs.Hessian);
+            var (matrix, _, error) = new ClipSearch(3, 30, 3, 0, 2).Solve(w.Length / 16, 16, (f, n, to) => w.AsSpan(f * 16, n * 16).CopyTo(to), format, inputs.Hessian);
             Assert.Equal(error, ErrorOf(matrix, w, x), 1e-3 * error);
             var all = 0d;
             for (var row = 0; row < w.Length / 16; row++)
@@ -94,10 +94,38 @@ public sealed class AwqTests
         var (w, x, inputs) = Problem();
         using (inputs)
         {
-            var (matrix, rounded, error) = new ClipSearch(bits, 20, 3, 2).Solve(w.Length / Channels, Channels, (f, n, to) => w.AsSpan(f * Channels, n * Channels).CopyTo(to), format, inputs.Hessian);
+            var (matrix, rounded, error) = new ClipSearch(bits, 20, 3, 0, 2).Solve(w.Length / Channels, Channels, (f, n, to) => w.AsSpan(f * Channels, n * Channels).CopyTo(to), format, inputs.Hessian);
             Assert.Equal(OutputErrorOf(w, x, Enumerable.Repeat(1f, Channels).ToArray(), format), rounded, 1e-3 * rounded);
             Assert.Equal(ErrorOf(matrix, w, x), error, 1e-3 * error);
             Assert.True(error < 0.9 * rounded, $"{error} of {rounded}");
+        }
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Descent_over_codes_ends_where_no_single_code_would_do_better(bool isSymmetric)
+    {
+        var format = new BlockFormat(3, 16, isSymmetric);
+        var (w, x, inputs) = Problem();
+        using (inputs)
+        {
+            var rows = w.Length / Channels;
+            var (plain, _, before) = new ClipSearch(3, 20, 3, 0, 2).Solve(rows, Channels, (f, n, to) => w.AsSpan(f * Channels, n * Channels).CopyTo(to), format, inputs.Hessian);
+            var (matrix, _, after) = new ClipSearch(3, 20, 3, 50, 2).Solve(rows, Channels, (f, n, to) => w.AsSpan(f * Channels, n * Channels).CopyTo(to), format, inputs.Hessian);
+            Assert.Equal(ErrorOf(matrix, w, x), after, 1e-3 * after);
+            Assert.True(after < 0.95 * before, $"{after} of {before}");
+            for (var i = 0; i < w.Length; i += 7)
+            {
+                var code = matrix.Codes[i];
+                foreach (var other in new[] { code - 1, code + 1 }.Where(c => c >= format.Least && c <= format.Greatest))
+                {
+                    matrix.Codes[i] = (byte)other;
+                    Assert.True(ErrorOf(matrix, w, x) > after * (1 - 1e-4), $"code {other} for {code} at {i} is better");
+                }
+
+                matrix.Codes[i] = code;
+            }
         }
     }
 

@@ -34,6 +34,13 @@ public sealed class AwqQuantization : Technique<AwqQuantization.Options>
         [Range(0, 200)]
         public int ClipSteps { get; init; } = 40;
 
+        /// <summary>
+        /// Sweeps of coordinate descent over the codes after that, as in QuantEase (Behdin et al. 2023, arXiv 2309.01885): weights no longer take the nearest code but the one that makes up for the errors
+        /// of others. Beyond AWQ's paper. Default 0.
+        /// </summary>
+        [Range(0, 100)]
+        public int Refinements { get; init; }
+
         /// <summary>Whether a product is put before groups whose scales fit into nothing before them. It takes time at each run. Default false: such groups get no scales.</summary>
         public bool InsertScales { get; init; }
 
@@ -66,7 +73,7 @@ public sealed class AwqQuantization : Technique<AwqQuantization.Options>
 
         // The weights have other constants now.
         found = WeightLayers.Find(model, Selection(model, options), "MatMul", "Gemm");
-        var layers = new ClippedRounding(model, options, options.ClipSteps, context).Round(found, options.Data, l => FiguresOf(scaled[l.Name]));
+        var layers = new ClippedRounding(model, options, options.ClipSteps, options.Refinements, context).Round(found, options.Data, l => FiguresOf(scaled[l.Name]));
         return new StepResult(model) { Layers = layers, Notes = FormNotes(options) };
     }
 

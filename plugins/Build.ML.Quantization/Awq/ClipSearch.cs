@@ -16,18 +16,20 @@ internal sealed class ClipSearch
 
     private readonly float[] _factors;
     private readonly int _sweeps;
+    private readonly int _refinements;
     private readonly int _threads;
 
     /// <summary>A search.</summary>
     /// <param name="bits">Bits of a weight: fewer bits clip more.</param>
     /// <param name="steps">Factors tried.</param>
     /// <param name="sweeps">How often all blocks of a row are gone through.</param>
+    /// <param name="refinements">Sweeps of <see cref="CodeDescent"/> after that.</param>
     /// <param name="threads">Cores to use; results do not depend on it.</param>
-    public ClipSearch(int bits, int steps, int sweeps, int threads)
+    public ClipSearch(int bits, int steps, int sweeps, int refinements, int threads)
     {
         var narrowest = bits switch { 8 => 0.85f, 4 => 0.55f, 3 => 0.45f, _ => 0.3f };
         _factors = [.. Enumerable.Range(0, steps).Select(i => Widest - (Widest - narrowest) * i / Math.Max(steps - 1, 1))];
-        (_sweeps, _threads) = (sweeps, threads);
+        (_sweeps, _refinements, _threads) = (sweeps, refinements, threads);
     }
 
     /// <summary>Rounds a layer.</summary>
@@ -95,6 +97,15 @@ internal sealed class ClipSearch
                 if (!changed)
                 {
                     break;
+                }
+            }
+
+            if (search._refinements > 0)
+            {
+                var descent = new CodeDescent(matrix, hessian);
+                for (var i = 0; i < _height; i++)
+                {
+                    descent.Run(first + i, errors.Row(i), products.Row(i), search._refinements);
                 }
             }
 

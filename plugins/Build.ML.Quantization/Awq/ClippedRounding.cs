@@ -13,7 +13,7 @@ namespace Build.ML.Quantization.Awq;
 /// Rounds matrix products one group after another, the range of each block searched on the output error (<see cref="ClipSearch"/>) with the activations that the layers before, already
 /// rounded, give: a later layer makes up for what it can.
 /// </summary>
-internal sealed class ClippedRounding(Model model, WeightFormOptions options, int clipSteps, StepContext context)
+internal sealed class ClippedRounding(Model model, WeightFormOptions options, int clipSteps, int refinements, StepContext context)
 {
     private const int Sweeps = 3;
 
@@ -44,7 +44,7 @@ internal sealed class ClippedRounding(Model model, WeightFormOptions options, in
         var order = GroupOrder.Of(model.Graph, LayerGroup.Of(solvable).Where(g => g.Activation.Graph == model.Graph));
         using (var run = new StreamedExecution(model, context.Data(data), context))
         {
-            var search = new ClipSearch(options.Bits, clipSteps, clipSteps == 0 ? 0 : Sweeps, context.Threads);
+            var search = new ClipSearch(options.Bits, clipSteps, clipSteps == 0 ? 0 : Sweeps, refinements, context.Threads);
             foreach (var (group, first) in order)
             {
                 context.Progress.Report(new(0.5 + 0.5 * solved.Count / Math.Max(solvable.Count, 1), $"rounding {group.Name}"));

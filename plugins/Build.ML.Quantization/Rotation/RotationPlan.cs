@@ -7,6 +7,8 @@ using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Folding;
+using Build.ML.Quantization.Mixed;
+using Build.ML.Quantization.WeightOnly;
 
 namespace Build.ML.Quantization.Rotation;
 
@@ -20,6 +22,7 @@ internal sealed class RotationPlan(
     IReadOnlyDictionary<(string Domain, string OpType), FoldRule> rules)
 {
     private const int Candidates = 4;
+    private const int SensitivitySamples = 8;
 
     private readonly ScaleFold[] _folds = [.. groups.Select(g => ScaleFold.Find(g, rules, mayInsert: false))];
 
@@ -38,14 +41,18 @@ internal sealed class RotationPlan(
         {
             Observe(model, data, hessians, context);
             var format = new BlockFormat(options.Bits, options.BlockSize, options.Symmetric);
-            var layers = groups.SelectMany((g, i) => g.Layers.Select(l => Layer(l, i, format))).ToArray();
+            var all = groups.SelectMany((g, i) => g.Layers.Select(l => (Layer: l, Group: i))).ToArray();
+            var noises = new LayerSensitivities(context, new BlockRounding(new RoundToNearest(), context.Threads), "rtn").Measure(
+                model, [.. all.Select(l => (l.Layer, new[] { l.Layer.Adapt(format) }))], data, SensitivitySamples);
+            var layers = all.Select(l => Layer(l.Layer, l.Group, format)).ToArray();
             var none = new Transforms(
                 [.. streams.Select(s => OrthogonalMatrix.Identity(s.Width))],
                 [.. heads.Select(h => Enumerable.Range(0, h.Count).Select(_ => OrthogonalMatrix.Identity(h.Size)).ToArray())],
                 new float[]?[groups.Length]);
 
-            // Each layer counts by its own error before: the output error of one is not of the size of another's.
-            layers = [.. layers.Select(l => l with { Weight = 1 / Math.Max(Search([l]).Error(none, null), 1e-30) / layers.Length })];
+            // An output error of a layer counts by what it does to the model's outputs, measured when rounding that layer alone makes it.
+            var total = noises.Sum(n => n[0]);
+            layers = [.. layers.Select((l, i) => l with { Weight = noises[i][0] / total / Math.Max(Search([l]).Error(none, null), 1e-30) })];
             var search = Search(layers);
             var start = Enumerable.Range(0, Candidates).Select(_ => Random(random)).MinBy(t => search.Error(t, null))!;
             if (options.Scales)
