@@ -1,4 +1,3 @@
-using Build.ML.Graph.Tensors;
 using Build.ML.Quantization.Folding;
 using Build.ML.Quantization.SmoothQuant;
 

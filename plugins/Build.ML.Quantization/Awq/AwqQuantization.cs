@@ -66,14 +66,14 @@ public sealed class AwqQuantization : Technique<AwqQuantization.Options>
         {
             return new StepResult(model)
             {
-                Layers = [.. found.Layers.Select(l => scaled[l.Name].OutcomeOf(l)), .. found.Left.Select(l => l.Outcome)],
+                Layers = [.. found.Layers.Select(l => scaled[l.Node].OutcomeOf(l)), .. found.Left.Select(l => l.Outcome)],
                 Notes = ["The weights are still floats: round them in a later step."],
             };
         }
 
         // The weights have other constants now.
         found = WeightLayers.Find(model, Selection(model, options), "MatMul", "Gemm");
-        var layers = new ClippedRounding(model, options, options.ClipSteps, options.Refinements, context).Round(found, options.Data, l => FiguresOf(scaled[l.Name]));
+        var layers = new ClippedRounding(model, options, options.ClipSteps, options.Refinements, context).Round(found, options.Data, l => FiguresOf(scaled[l.Node]));
         return new StepResult(model) { Layers = layers, Notes = FormNotes(options) };
     }
 

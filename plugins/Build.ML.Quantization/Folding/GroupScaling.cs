@@ -3,6 +3,7 @@ using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
 using Build.ML.Graph;
+using Build.ML.Graph.Ir;
 using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Folding;
@@ -35,12 +36,12 @@ internal sealed class GroupScaling(Model model, bool mayInsert, int sampledRows,
     /// <param name="layers">Matrix products.</param>
     /// <param name="data">Calibration data.</param>
     /// <param name="choose">Gets a group, what calibration says of its input, and which channels must share a scale; null for no scales.</param>
-    /// <returns>By layer name what became of its group.</returns>
-    public Dictionary<string, GroupScales> Run(IEnumerable<WeightLayer> layers, DataReference data, Func<LayerGroup, GroupInputs, ChannelTies, ScaleChoice?> choose)
+    /// <returns>By the layer's node what became of its group.</returns>
+    public Dictionary<Node, GroupScales> Run(IEnumerable<WeightLayer> layers, DataReference data, Func<LayerGroup, GroupInputs, ChannelTies, ScaleChoice?> choose)
     {
         var rules = FoldWalk.AllRules();
         var groups = LayerGroup.Of(layers);
-        var result = groups.SelectMany(g => g.Layers).ToDictionary(l => l.Name, _ => new GroupScales(null, null, "its input is inside a subgraph, which calibration does not see"));
+        var result = groups.SelectMany(g => g.Layers).ToDictionary(l => l.Node, _ => new GroupScales(null, null, "its input is inside a subgraph, which calibration does not see"));
         var order = GroupOrder.Of(model.Graph, groups.Where(g => g.Activation.Graph == model.Graph));
         using (var run = new StreamedExecution(model, context.Data(data), context))
         {
@@ -59,7 +60,7 @@ internal sealed class GroupScaling(Model model, bool mayInsert, int sampledRows,
 
                 foreach (var layer in group.Layers)
                 {
-                    result[layer.Name] = scales;
+                    result[layer.Node] = scales;
                 }
             }
         }

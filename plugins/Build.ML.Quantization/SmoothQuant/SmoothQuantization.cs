@@ -63,7 +63,12 @@ public sealed class SmoothQuantization : Technique<SmoothQuantization.Options>
         var found = WeightLayers.Find(model, new LayerSelection(model, [], options.Include, options.Exclude), "MatMul", "Gemm");
         var scaled = new GroupScaling(model, options.InsertScales, options.Alpha is null ? SampledRows : 0, context).Run(
             found.Layers, options.Data, (group, inputs, ties) => Choose(new SmoothingSearch(group, context.Threads), inputs, ties, options));
-        var smoothed = found.Layers.Select(l => scaled[l.Name].OutcomeOf(l)).ToDictionary(o => o.Layer, StringComparer.Ordinal);
+        var smoothed = new Dictionary<string, LayerOutcome>(StringComparer.Ordinal);
+        foreach (var layer in found.Layers)
+        {
+            smoothed.TryAdd(layer.Name, scaled[layer.Node].OutcomeOf(layer)); // layers of subgraphs may share a name
+        }
+
         if (options.Activations == ActivationForm.None)
         {
             return new StepResult(model)
