@@ -5,6 +5,7 @@ using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
+using Build.ML.Graph.Shapes;
 
 namespace Build.ML.Quantization.Gptq;
 
@@ -19,6 +20,7 @@ internal sealed class GptqPreflight
     private const long WeightsInMemory = 256L << 20;
 
     private readonly double[] _operations;
+    private readonly bool _isLeast; // some sizes are not known beforehand
 
     /// <summary>Estimates.</summary>
     /// <param name="model">The model.</param>
@@ -28,7 +30,7 @@ internal sealed class GptqPreflight
     /// <param name="threads">Cores to use.</param>
     public GptqPreflight(Model model, IReadOnlyList<HessianGroup> groups, Blocks.BlockFormat format, DataSet data, int threads)
     {
-        var sizes = new InputSizes(model, data);
+        var sizes = new SampleSizes(model, data);
         _operations = new double[groups.Count];
         long activations = 0, largest = 0, widest = 0;
         for (var i = 0; i < groups.Count; i++)
@@ -36,11 +38,12 @@ internal sealed class GptqPreflight
             var group = groups[i];
             double columns = group.Columns;
             var inputs = sizes.Rows(group) * data.Count;
+            _isLeast |= inputs == 0;
             var rows = group.Layers.Sum(l => (double)l.Layer.Rows);
 
             // Multiply-adds: half a product of inputs, K³/3 to factor over two for the symmetry, half a product of rows.
             _operations[i] = group.Hessians * (inputs * columns * columns / 2 + columns * columns * columns / 6) + rows * columns * columns / 2;
-            activations = Math.Max(activations, (long)(inputs * group.Columns * sizeof(float)));
+            activations = Math.Max(activations, (long)(sizes.Bytes(group) * data.Count));
             var solution = group.Layers.Max(l => (long)l.Layer.Rows * l.Layer.Columns);
             var hessian = group.Hessians * (HessianAccumulator.BytesFor(group.Columns) + GptqFactor.BytesFor(group.Columns));
             largest = Math.Max(largest, hessian + solution + threads * GptqTile.BytesFor(group.Columns, format.Blocks(group.Columns)));
@@ -94,7 +97,7 @@ internal sealed class GptqPreflight
         var time = TimeSpan.FromSeconds(Math.Ceiling(Operations / Speed(context.Threads)));
         context.Report(new(
             "BML5420",
-            Say($"GPTQ of {layers} layers: about {time} and the model's own run over the data, {Memory / 1e9:0.0} GB of memory at the peak, {Disk / 1e9:0.0} GB of disk."),
+            Say($"GPTQ of {layers} layers: {(_isLeast ? "at least" : "about")} {time} and the model's own run over the data, {Memory / 1e9:0.0} GB of memory at the peak, {Disk / 1e9:0.0} GB of disk."),
             Severity: Severity.Info));
     }
 
@@ -112,59 +115,60 @@ internal sealed class GptqPreflight
         return (double)Size * Size * Size / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
-    /// <summary>How many inputs a layer sees for one sample.</summary>
-    private sealed class InputSizes
+    /// <summary>Sizes of activations when one sample runs.</summary>
+    private sealed class SampleSizes
     {
-        private readonly Dictionary<string, long> _symbols = new(StringComparer.Ordinal);
-        private readonly double _otherwise = 1;
+        private readonly Dictionary<string, long[]> _sizes = new(StringComparer.Ordinal);
 
-        public InputSizes(Model model, DataSet data)
+        /// <summary>Infers the shapes of the main graph from those of the first sample.</summary>
+        public SampleSizes(Model model, DataSet data)
         {
             if (data.Count == 0)
             {
-                return;
+                return; // an error of the calibration, with its own words
             }
 
-            foreach (var (name, tensor) in data[0].Inputs)
+            using var fed = model.Clone();
+            foreach (var (name, tensor) in data[0].AsBatch().Inputs)
             {
-                var input = name.Length == 0 ? model.Graph.Inputs[0] : model.Graph.Find(name);
-                _otherwise = Math.Max(_otherwise, tensor.Count);
-                for (var axis = 0; input?.Shape is { } shape && axis + 1 < shape.Rank && axis < tensor.Rank; axis++)
+                if ((name.Length == 0 ? fed.Graph.Inputs.FirstOrDefault(i => i.Initializer is null) : fed.Graph.Find(name)) is { } input)
                 {
-                    if (shape[axis + 1].Symbol is { } symbol)
-                    {
-                        _symbols[symbol] = tensor.Sizes[axis]; // a sample lacks the batch axis
-                    }
+                    input.Type = new TensorType(tensor.Type, Shape.Of(tensor.Sizes.AsSpan()));
+                }
+            }
+
+            foreach (var (value, type) in ShapeInference.Infer(fed, useDeclared: false).Types)
+            {
+                if (value.Graph == fed.Graph && type is TensorType { Shape: { IsStatic: true } shape })
+                {
+                    _sizes[value.Name] = shape.ToSizes()!;
                 }
             }
         }
 
-        /// <summary>From the activation's shape; where that is not known as many as the largest input has elements.</summary>
+        /// <summary>Rows that a group's layers multiply: all but the last size of a product's input, positions of a convolution's output. 0 where shapes are not known beforehand.</summary>
         public double Rows(HessianGroup group)
         {
-            if (group.Activation.Shape is not { Rank: > 0 } shape)
+            if (group.Convolution is null)
             {
-                return _otherwise;
+                return _sizes.GetValueOrDefault(group.Activation.Name) is { Length: > 0 } sizes ? Elements(sizes.AsSpan(..^1)) : 0;
             }
 
-            // Without the batch axis, and the axis that is summed over: the last of a product's input, the first after the batch of a convolution's.
-            var summed = group.Convolution is null ? shape.Rank - 1 : 1;
-            var rows = 1d;
-            for (var axis = 1; axis < shape.Rank; axis++)
-            {
-                if (axis != summed)
-                {
-                    var size = shape[axis].Size ?? (shape[axis].Symbol is { } symbol && _symbols.TryGetValue(symbol, out var known) ? known : -1);
-                    if (size < 0)
-                    {
-                        return _otherwise;
-                    }
+            return _sizes.GetValueOrDefault(group.Layers[0].Layer.Node.Outputs[0].Name) is { Length: > 2 } output ? output[0] * Elements(output.AsSpan(2..)) : 0;
+        }
 
-                    rows *= size;
-                }
+        /// <summary>Bytes of what the layers read, as float.</summary>
+        public double Bytes(HessianGroup group) => sizeof(float) * Elements(_sizes.GetValueOrDefault(group.Activation.Name) ?? [0]);
+
+        private static double Elements(ReadOnlySpan<long> sizes)
+        {
+            var product = 1d;
+            foreach (var size in sizes)
+            {
+                product *= size;
             }
 
-            return rows;
+            return product;
         }
     }
 }
