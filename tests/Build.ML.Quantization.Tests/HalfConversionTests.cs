@@ -1,4 +1,5 @@
 using Build.ML.Graph;
+using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.Quantization.Float16;
 
@@ -6,6 +7,40 @@ namespace Build.ML.Quantization.Tests;
 
 public sealed class HalfConversionTests
 {
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Weights_of_branches_are_stored_as_halves(bool weightsOnly)
+    {
+        using var model = Branches();
+        var input = Numbers.Tensor(7, 1, 3, 16);
+        var expected = Step.Run(model, input);
+        var result = new HalfConversion().Apply(model, new() { WeightsOnly = weightsOnly }, Step.Context());
+        Assert.Equal(2, result.Layers.Length);
+        Assert.DoesNotContain(model.Graph.AllNodes, n => n.Inputs.Any(i => i?.Initializer is { Type: DataType.Float, Count: >= 64 }));
+        Assert.InRange(Step.Sqnr(expected, Step.Run(model, input)), 60, 120); // one rounding of the weights, 66 dB and more
+    }
+
+    private static Model Branches()
+    {
+        var graph = new OnnxGraph("branches");
+        var x = graph.AddInput("x", new TensorType(DataType.Float, new Shape(new Dimension("n"), 16)));
+        var node = graph.CreateNode("If");
+        node.SetInputs(graph.AddInitializer("which", Tensor.Scalar(true)));
+        foreach (var (branch, seed) in new[] { ("then_branch", 1), ("else_branch", 2) })
+        {
+            var inner = new OnnxGraph(branch);
+            node.SetAttribute(NodeAttribute.Graph(branch, inner));
+            inner.AddOutput(inner.Add("MatMul", [x, inner.AddInitializer(branch + "_w", Numbers.Tensor(seed, 0.2, 16, 8))], branch + "_y"));
+        }
+
+        var y = node.AddOutput("y");
+        graph.InsertBefore(null, node);
+        y.Type = new TensorType(DataType.Float, new Shape(new Dimension("n"), 8));
+        graph.AddOutput(y);
+        return new Model(graph, 17) { IrVersion = 8 };
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]

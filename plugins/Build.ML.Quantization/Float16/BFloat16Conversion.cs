@@ -29,7 +29,7 @@ public sealed class BFloat16Conversion : Technique<BFloat16Conversion.Options>
     {
         OpsetCheck.Require(model, 13, "Cast of bfloat16");
         var outcomes = ImmutableArray.CreateBuilder<LayerOutcome>();
-        CastWeights.Store(model, new LayerSelection(model, [], [], options.Exclude), Convert);
+        CastWeights.Store(model.Graph, new LayerSelection(model, [], [], options.Exclude), Convert);
         return outcomes.Count > 0
             ? new StepResult(model)
             {

@@ -39,12 +39,13 @@ public sealed class HalfConversion : Technique<HalfConversion.Options>
         if (options.WeightsOnly)
         {
             OpsetCheck.Require(model, 6, "Cast to float16");
-            CastWeights.Store(model, selection, constants.Of);
+            CastWeights.Store(model.Graph, selection, constants.Of);
         }
         else
         {
             OpsetCheck.Require(model, 10, "a model in float16");
             new HalfGraph(model, options, selection, constants).Convert(context.Cancellation);
+            CastWeights.StoreInner(model.Graph, selection, constants.Of); // branches and bodies go on computing in floats
         }
 
         return outcomes.Count > 0
