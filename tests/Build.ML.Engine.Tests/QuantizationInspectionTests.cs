@@ -44,6 +44,36 @@ public sealed class QuantizationInspectionTests
         Assert.Equal(ExpectedSqnr(Int4(), (q, column) => (q - 8) / 7f), layer.WeightSqnrDecibels!.Value, 0.01);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Filters_restored_on_loading_are_told_with_their_error(bool isBlocked)
+    {
+        using var source = Filters(g => g.AddInitializer("w", Tensor.Of(Weight, Outputs, Inputs, 1, 1)));
+        using var model = Filters(g =>
+        {
+            var codes = Tensor.OfBytes(DataType.Int8, Int8().Select(q => (byte)(sbyte)q).ToArray(), isBlocked ? [Outputs, 2, Inputs / 2] : [Outputs, Inputs, 1, 1]);
+            var cast = g.Add("Cast", [g.AddInitializer("w_q8", codes)], "cast", [NodeAttribute.Int("to", (long)DataType.Float)]);
+            var scales = Tensor.Of(Enumerable.Repeat(Int8Scale, isBlocked ? 2 * Outputs : Outputs).ToArray(), isBlocked ? [Outputs, 2, 1] : [Outputs, 1, 1, 1]);
+            var product = g.Add("Mul", [cast, g.AddInitializer("w_scales", scales)], "restored");
+            return isBlocked ? g.Add("Reshape", [product, g.AddInitializer("w_sizes", Tensor.Of<long>([Outputs, Inputs, 1, 1]))], "filters") : product;
+        });
+        var layer = Assert.Single(Inspection.Layers(model, source));
+        Assert.Equal(("restored", "int8", 8, isBlocked ? "block 16" : "channel"), (layer.Form, layer.Type, layer.Bits, layer.Granularity));
+        Assert.Equal(Inputs * Outputs + (isBlocked ? 8 : 4) * Outputs, layer.Bytes);
+        Assert.Equal(ExpectedSqnr(Int8(), (q, column) => q * Int8Scale), layer.WeightSqnrDecibels!.Value, 0.01);
+
+        static Model Filters(Func<OnnxGraph, Value> weight)
+        {
+            var graph = new OnnxGraph("filters");
+            var x = graph.AddInput("x", new TensorType(DataType.Float, new Shape([new Dimension("n"), Inputs, 5, 5])));
+            var y = graph.Add("Conv", [x, weight(graph)], "product");
+            y.Type = new TensorType(DataType.Float, new Shape([new Dimension("n"), Outputs, 5, 5]));
+            graph.AddOutput(y);
+            return new Model(graph);
+        }
+    }
+
     [Fact]
     public void A_weight_that_the_source_does_not_have_has_no_error_told()
     {

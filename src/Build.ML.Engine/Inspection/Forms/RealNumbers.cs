@@ -54,7 +54,7 @@ internal sealed class RealNumbers : WeightForm
     {
         var index = node.Is("Gather") ? 0 : node.Is("MatMul") || node.Is("Gemm") || node.Is("Conv") || node.Is("ConvTranspose") ? 1 : -1;
         return index >= 0 && node.Input(index) is { } weight && IsConstant(weight) && Root(weight, []).Data.Constant is { Rank: >= 2 } data
-            && IsNumeric(data.Type) && data.Sizes[^1] * data.Sizes[^2] > 1 && (!node.Is("Gather") || data.Sizes[^1] > 1) ? weight : null;
+            && IsNumeric(data.Type) && data.Count > 1 && (!node.Is("Gather") || data.Sizes[^1] > 1) ? weight : null;
     }
 
     private static bool IsNumeric(DataType type) => type is not (DataType.Int64 or DataType.Int32 or DataType.Bool or DataType.String);
