@@ -1,4 +1,5 @@
 using Build.ML.Abstractions.Data;
+using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
@@ -153,6 +154,22 @@ public sealed class GptqQuantizationTests
     }
 
     [Fact]
+    public void Hessians_of_the_unchanged_model_come_from_the_cache_the_second_time()
+    {
+        var options = Three with { Sequential = false };
+        var cache = new MemoryCache();
+        using var first = Models.Residual(21);
+        new GptqQuantization().Apply(first, options, Step.Context(Images) with { Cache = cache, DataFingerprint = _ => "images" });
+        Assert.Equal(6, cache.Count); // five convolutions, of which none shares its input, and the classifier
+        using var second = Models.Residual(21);
+        new GptqQuantization().Apply(second, options, Step.Context(Images) with { Cache = cache, DataFingerprint = _ => "images", Inference = new NoInference() });
+        Assert.Equal(Bytes(first), Bytes(second));
+        using var fewer = Models.Residual(21);
+        Assert.Throws<NotSupportedException>(() => new GptqQuantization().Apply(
+            fewer, options with { Samples = 5 }, Step.Context(Images) with { Cache = cache, DataFingerprint = _ => "images", Inference = new NoInference() }));
+    }
+
+    [Fact]
     public void Layers_that_calibration_does_not_reach_are_rounded_to_nearest_and_said_to_be()
     {
         using var model = Models.Perceptron();
@@ -281,6 +298,31 @@ public sealed class GptqQuantizationTests
         public override int Count => 1;
 
         public override Sample this[int index] => new([new("", Tensor.Of([float.PositiveInfinity, .. new float[47]], 48))], Label.None);
+    }
+
+    private sealed class MemoryCache : IDerivedCache
+    {
+        private readonly Dictionary<string, byte[]> _kept = [];
+
+        public int Count => _kept.Count;
+
+        public Stream? TryOpen(DerivedKey key) => _kept.TryGetValue(key.ToString(), out var bytes) ? new MemoryStream(bytes) : null;
+
+        public void Add(DerivedKey key, Action<Stream> write)
+        {
+            using var stream = new MemoryStream();
+            write(stream);
+            _kept[key.ToString()] = stream.ToArray();
+        }
+
+        public IDisposable Hold(DerivedKey key) => NoDerivedCache.Instance.Hold(key);
+    }
+
+    private sealed class NoInference : IInference
+    {
+        public string Runtime => "none";
+
+        public IInferenceSession Open(Model model, InferenceOptions? options = null) => throw new NotSupportedException("Nothing may be run.");
     }
 
     private sealed class Recorder(Action<StepProgress> report) : IProgress<StepProgress>
