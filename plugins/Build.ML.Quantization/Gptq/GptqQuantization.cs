@@ -83,7 +83,12 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
             else
             {
                 var solution = store.Get(index);
-                layers.Add(writer.Write(layer, solution.Matrix, solution.WeightError.SqnrDecibels, solution.Figures));
+                var outcome = writer.Write(layer, solution.Matrix, solution.WeightError.SqnrDecibels, solution.Figures);
+                layers.Add(solution.Dampening <= options.Dampening ? outcome : outcome with
+                {
+                    Reason = Join(
+                        FormattableString.Invariant($"its Hessian is not positive definite with a dampening of {options.Dampening}, {solution.Dampening} was taken"), outcome.Reason),
+                });
             }
         }
 

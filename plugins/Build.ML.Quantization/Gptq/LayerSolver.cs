@@ -1,4 +1,6 @@
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration.LinearAlgebra;
+using Build.ML.Graph.Diagnostics;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.WeightOnly;
 
@@ -19,12 +21,13 @@ internal sealed class LayerSolver(GptqQuantization.Options options, StepContext 
     /// <param name="layers">Layers of one group.</param>
     /// <param name="hessians">Of the group; disposed as soon as they are factored.</param>
     /// <param name="solved">Gets each solution; the memory of one is let go of before the next is worked on.</param>
+    /// <exception cref="DiagnosticException">BML5423: a Hessian is not finite.</exception>
     public void Solve(IReadOnlyList<NumberedLayer> layers, LayerHessians hessians, Action<NumberedLayer, LayerSolution> solved)
     {
         var count = hessians.Count;
         if (hessians.Matrices.Length == 1)
         {
-            using var factor = GptqFactor.Of(hessians.Matrices[0], options.Dampening, options.ActOrder, context.Threads, context.Cancellation);
+            using var factor = Factor(layers[0], hessians.Matrices[0]);
             hessians.Dispose();
             foreach (var layer in layers)
             {
@@ -35,13 +38,27 @@ internal sealed class LayerSolver(GptqQuantization.Options options, StepContext 
         }
 
         // The many small Hessians of a convolution in groups.
-        var factors = Array.ConvertAll(hessians.Matrices, h => GptqFactor.Of(h, options.Dampening, options.ActOrder, context.Threads, context.Cancellation));
+        var factors = Array.ConvertAll(hessians.Matrices, h => Factor(layers[0], h));
         foreach (var layer in layers)
         {
             solved(layer, Solve(layer.Layer, factors, count));
         }
 
         Array.ForEach(factors, f => f.Dispose());
+    }
+
+    private GptqFactor Factor(NumberedLayer layer, FloatMatrix hessian)
+    {
+        try
+        {
+            return GptqFactor.Of(hessian, options.Dampening, options.ActOrder, context.Threads, context.Cancellation);
+        }
+        catch (ArithmeticException)
+        {
+            throw new DiagnosticException(
+                "BML5423",
+                $"The Hessian of layer '{layer.Layer.Name}' is not finite: squares of its inputs exceed what float32 holds. Exclude the layer, or scale the model's inputs as it was trained.");
+        }
     }
 
     private LayerSolution Solve(WeightLayer layer, GptqFactor[] factors, long inputs)

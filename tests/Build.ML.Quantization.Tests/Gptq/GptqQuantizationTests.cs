@@ -222,9 +222,29 @@ public sealed class GptqQuantizationTests
     public void Infinite_activations_are_an_error_that_names_them()
     {
         using var model = Models.Perceptron();
-        var error = Assert.Throws<DiagnosticException>(() => new GptqQuantization().Apply(model, new() { Data = Step.Data }, Step.Context(new Infinite())));
+        var error = Assert.Throws<DiagnosticException>(() => new GptqQuantization().Apply(model, new() { Data = Step.Data }, Step.Context(new Huge(float.PositiveInfinity))));
         Assert.Equal("BML5405", error.Diagnostics[0].Code);
         Assert.Contains("'x'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Inputs_whose_squares_overflow_are_an_error_that_names_the_layer()
+    {
+        using var model = Models.Perceptron();
+        var error = Assert.Throws<DiagnosticException>(() => new GptqQuantization().Apply(model, new() { Data = Step.Data }, Step.Context(new Huge(1e25f))));
+        Assert.Equal("BML5423", error.Diagnostics[0].Code);
+        Assert.Contains("'first'", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_raised_dampening_is_reported()
+    {
+        // Fewer samples than inputs leave the Hessian singular.
+        using var model = Models.Perceptron();
+        var result = new GptqQuantization().Apply(model, new() { Data = Step.Data, Dampening = 0, Samples = 5 }, Step.Context(new Correlated(50)));
+        var first = result.Layers.Single(l => l.Layer == "first");
+        Assert.InRange(first.Figures.ToDictionary()["dampening"], 1e-5, 1e-2);
+        Assert.Contains("not positive definite with a dampening of 0", first.Reason, StringComparison.Ordinal);
     }
 
     private static GptqQuantization.Options Three => new()
@@ -293,11 +313,11 @@ public sealed class GptqQuantizationTests
         }
     }
 
-    private sealed class Infinite : DataSet
+    private sealed class Huge(float first) : DataSet
     {
         public override int Count => 1;
 
-        public override Sample this[int index] => new([new("", Tensor.Of([float.PositiveInfinity, .. new float[47]], 48))], Label.None);
+        public override Sample this[int index] => new([new("", Tensor.Of([first, .. new float[47]], 48))], Label.None);
     }
 
     private sealed class MemoryCache : IDerivedCache
