@@ -86,6 +86,18 @@ public sealed class RotationTests
     }
 
     [Fact]
+    public void Inputs_of_down_projections_are_rotated_at_run_time_where_asked()
+    {
+        var model = LanguageModels.Llama();
+        var before = Step.Run(model, LanguageModels.Ids());
+        var products = model.Graph.Nodes.Count(n => n.OpType == "MatMul");
+        var result = new RotationTechnique().Apply(model, Options(false) with { Online = true }, Step.Context());
+        FoldingTests.AssertClose(before, Step.Run(result.Model, LanguageModels.Ids()), 1e-4);
+        Assert.Equal(products + 2, model.Graph.Nodes.Count(n => n.OpType == "MatMul"));
+        Assert.Equal(2, result.Layers.Count(l => l.Reason == "by a product at run time" && l.Layer.EndsWith(".down", StringComparison.Ordinal)));
+    }
+
+    [Fact]
     public void Learned_transforms_let_rounding_make_less_error_than_random_ones_and_than_none()
     {
         var before = Step.Run(LanguageModels.Llama(), LanguageModels.Ids());

@@ -105,6 +105,25 @@ internal sealed class RotationPlan(
         }
     }
 
+    /// <summary>Rotates at run time what reads neither a stream nor attention values.</summary>
+    /// <returns>Lines of the report.</returns>
+    public IEnumerable<LayerOutcome> RotateOnline(Model model, Random random, int threads)
+    {
+        var now = LayerGroup.Of(WeightLayers.Find(model, new LayerSelection(model, [], [], []), "MatMul", "Gemm").Layers).ToDictionary(g => g.Layers[0].Node);
+        foreach (var group in groups.Where(g => !IsRotated(g)).Select(g => now[g.Layers[0].Node]))
+        {
+            if (group.Obstacle() is { } reason)
+            {
+                yield return new(group.Name, group.Layers[0].OpType, "left", reason, []);
+                continue;
+            }
+
+            OnlineRotation.Insert(group, random, threads);
+            yield return new(
+                group.Name, group.Layers[0].OpType, "rotated", "by a product at run time", [new("multiplications_a_row", (double)group.Channels * group.Channels)]);
+        }
+    }
+
     /// <summary>Lines of the report.</summary>
     public IEnumerable<LayerOutcome> Outcomes(Transforms transforms)
     {
@@ -122,17 +141,18 @@ internal sealed class RotationPlan(
 
         for (var i = 0; i < groups.Length; i++)
         {
-            var rotated = groups[i].Layers.Any(l => streams.Any(s => s.Readers.Contains(l.Node)) || heads.Any(h => h.Group.Activation == groups[i].Activation));
             if (transforms.Scales[i] is not null)
             {
                 yield return new(groups[i].Name, groups[i].Layers[0].OpType, "scaled", $"scales in {_folds[i].Target}", []);
             }
-            else if (!rotated)
+            else if (!IsRotated(groups[i]))
             {
                 yield return new(groups[i].Name, groups[i].Layers[0].OpType, "left", "it reads neither a residual stream nor attention values", []);
             }
         }
     }
+
+    private bool IsRotated(LayerGroup group) => group.Layers.Any(l => streams.Any(s => s.Readers.Contains(l.Node))) || heads.Any(h => h.Group.Activation == group.Activation);
 
     private void Observe(Model model, DataReference data, FloatMatrix[] hessians, StepContext context)
     {

@@ -45,6 +45,11 @@ public sealed class RotationTechnique : Technique<RotationTechnique.Options>
         /// <summary>Whether values of attentions are rotated head by head. Default true.</summary>
         public bool ValueHeads { get; init; } = true;
 
+        /// <summary>
+        /// Whether inputs that nothing before can rotate (those of down projections) are rotated by a product at run time, of channels² multiplications a row. Default false.
+        /// </summary>
+        public bool Online { get; init; }
+
         /// <summary>Whether scales of layers' inputs are learned too; needs <c>data</c>. Default true.</summary>
         public bool Scales { get; init; } = true;
     }
@@ -84,6 +89,11 @@ public sealed class RotationTechnique : Technique<RotationTechnique.Options>
             : (plan.Random(random), double.NaN, double.NaN);
         plan.Apply(model, transforms, context.Threads);
         outcomes.AddRange(plan.Outcomes(transforms));
+        if (options.Online)
+        {
+            outcomes.AddRange(plan.RotateOnline(model, random, context.Threads));
+        }
+
         ImmutableArray<string> notes = ["The weights are still floats: round them in a later step."];
         return new StepResult(model)
         {
