@@ -75,6 +75,22 @@ public sealed class QuantizationInspectionTests
     }
 
     [Fact]
+    public void Weights_alone_made_real_when_the_model_is_loaded_are_told_as_integers()
+    {
+        using var source = Real();
+        var graph = new OnnxGraph("unpacked");
+        var integers = graph.AddInitializer("w_quantized", Tensor.Of<byte>([.. Int8().Select(q => (byte)(q + 128))], Inputs, Outputs));
+        var scale = graph.AddInitializer("w_scale", Tensor.Of<float>([.. Enumerable.Repeat(Int8Scale, Outputs)], Outputs));
+        var zero = graph.AddInitializer("w_zero", Tensor.Of<float>([.. Enumerable.Repeat(128f, Outputs)], Outputs));
+        var centred = graph.Add("Sub", [graph.Add("Cast", [integers], "cast", [NodeAttribute.Int("to", (long)DataType.Float)]), zero], "centred");
+        using var model = Return(graph, graph.Add("MatMul", [Input(graph), graph.Add("Mul", [centred, scale], "wr")], "product"));
+        var layer = Assert.Single(Inspection.Layers(model, source));
+        Assert.Equal(("Cast and Mul", "uint8", 8, "channel", "float"), (layer.Form, layer.Type, layer.Bits, layer.Granularity, layer.Activations));
+        Assert.Equal(Inputs * Outputs + 2 * Outputs * 4, layer.Bytes);
+        Assert.Equal(ExpectedSqnr(Int8(), (q, column) => q * Int8Scale), layer.WeightSqnrDecibels!.Value, 0.01);
+    }
+
+    [Fact]
     public void A_weight_that_the_source_does_not_have_has_no_error_told()
     {
         using var source = Real("other");

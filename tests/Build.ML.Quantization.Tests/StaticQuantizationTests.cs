@@ -228,6 +228,35 @@ public sealed class StaticQuantizationTests
     }
 
     [Fact]
+    public void Layers_in_subgraphs_are_left_with_a_reason()
+    {
+        using var model = Models.Residual();
+        var graph = model.Graph;
+        var branch = new OnnxGraph("branch");
+        var product = branch.Add("MatMul", [graph.Find("y"), branch.AddInitializer("inner_w", Numbers.Tensor(70, 0.3, 10, 10))], "branch_product");
+        branch.AddOutput(product);
+        var other = new OnnxGraph("other");
+        other.AddOutput(other.Add("Identity", [graph.Find("y")], "other_y"));
+        var condition = graph.AddInput("condition", new TensorType(DataType.Bool, new Shape(1)));
+        graph.Inputs[0].Type = new TensorType(DataType.Float, new Shape(1, 3, 16, 16)); // one sample at a time, as the condition is one
+        var chosen = graph.Add("If", [condition], "chosen", [NodeAttribute.Graph("then_branch", branch), NodeAttribute.Graph("else_branch", other)]);
+        chosen.Type = new TensorType(DataType.Float);
+        graph.AddOutput(chosen);
+        var result = new StaticQuantization().Apply(model, new() { Data = Step.Data }, Step.Context(new WithCondition(Images)));
+        var left = result.Layers.Single(l => l.Layer == "branch_product");
+        Assert.Equal(("left", "it is in a subgraph of If, whose activations calibration does not see"), (left.Outcome, left.Reason));
+        Assert.Equal(6, result.Layers.Count(l => l.OpType is "Conv" or "Gemm" && l.Outcome == "quantized"));
+    }
+
+    private sealed class WithCondition(NormalData images) : Abstractions.Data.DataSet
+    {
+        public override int Count => images.Count;
+
+        public override Abstractions.Data.Sample this[int index] =>
+            new([new("x", images[index].Inputs[0].Value), new("condition", Tensor.Scalar(true))], Abstractions.Data.Label.None);
+    }
+
+    [Fact]
     public void A_target_out_of_reach_is_an_error()
     {
         var error = Assert.Throws<DiagnosticException>(() => Quantize(new() { Data = Step.Data, Sensitivity = new() { Target = 150 } }));

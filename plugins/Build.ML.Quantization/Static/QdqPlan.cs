@@ -63,6 +63,11 @@ internal sealed class QdqPlan
             }
         }
 
+        foreach (var node in model.AllNodes.Where(n => n.Graph != model.Graph && n.Domain.Length == 0 && IsLayer(n)))
+        {
+            plan.Left.Add((node, $"it is in a subgraph of {node.Graph.ParentNode!.OpType}, whose activations calibration does not see"));
+        }
+
         while (plan.DropFollowersNobodyReads())
         {
         }

@@ -78,6 +78,8 @@ internal sealed class StaticReport(StaticQuantization.Options options)
                 _layers.Add((node, LayerNames.Of(node), node.OpType, null, sensitive ? reason : why, alone));
             }
         }
+
+        _layers.AddRange(plan.Left.Where(l => l.Node.Graph != model.Graph).Select(l => (l.Node, LayerNames.Of(l.Node), l.Node.OpType, (QdqNode?)null, l.Reason, (double?)null)));
     }
 
     /// <summary>The layers in order of execution.</summary>
