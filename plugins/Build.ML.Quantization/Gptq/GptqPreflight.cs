@@ -70,9 +70,10 @@ internal sealed class GptqPreflight
 
     /// <summary>Says what the step takes, and stops it where that cannot be had.</summary>
     /// <param name="layers">Layers to solve.</param>
+    /// <param name="pending">Groups to solve: all but those that a step that was killed has solved.</param>
     /// <param name="context">Where to say it; scratch folder.</param>
     /// <exception cref="DiagnosticException">BML5421: memory. BML5422: disk.</exception>
-    public void Check(int layers, StepContext context)
+    public void Check(int layers, IReadOnlyList<int> pending, StepContext context)
     {
         var memory = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         var errors = new List<Diagnostic>();
@@ -94,7 +95,7 @@ internal sealed class GptqPreflight
             throw new DiagnosticException(errors);
         }
 
-        var time = TimeSpan.FromSeconds(Math.Ceiling(Operations / Speed(context.Threads)));
+        var time = TimeSpan.FromSeconds(Math.Ceiling(pending.Sum(i => _operations[i]) / Speed(context.Threads)));
         context.Report(new(
             "BML5420",
             Say($"GPTQ of {layers} layers: {(_isLeast ? "at least" : "about")} {time} and the model's own run over the data, {Memory / 1e9:0.0} GB of memory at the peak, {Disk / 1e9:0.0} GB of disk."),

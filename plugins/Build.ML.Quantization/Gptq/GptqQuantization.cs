@@ -107,7 +107,8 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
 
         using var source = Open(model, options, groups, context, out var preflight);
         var layers = groups.Sum(g => g.Layers.Length);
-        preflight.Check(layers, context);
+        int[] unsolved = [.. Enumerable.Range(0, groups.Length).Where(i => !groups[i].Layers.All(l => store.Has(l.Index)))];
+        preflight.Check(unsolved.Sum(i => groups[i].Layers.Length), unsolved, context);
         var done = 0;
         for (var i = 0; i < groups.Length; i++)
         {
