@@ -75,7 +75,7 @@ public sealed class QuantizationInspectionTests
     }
 
     [Fact]
-    public void Weights_alone_made_real_when_the_model_is_loaded_are_told_as_integers()
+    public void A_matrix_restored_on_loading_is_told_with_its_error()
     {
         using var source = Real();
         var graph = new OnnxGraph("unpacked");
@@ -85,7 +85,7 @@ public sealed class QuantizationInspectionTests
         var centred = graph.Add("Sub", [graph.Add("Cast", [integers], "cast", [NodeAttribute.Int("to", (long)DataType.Float)]), zero], "centred");
         using var model = Return(graph, graph.Add("MatMul", [Input(graph), graph.Add("Mul", [centred, scale], "wr")], "product"));
         var layer = Assert.Single(Inspection.Layers(model, source));
-        Assert.Equal(("Cast and Mul", "uint8", 8, "channel", "float"), (layer.Form, layer.Type, layer.Bits, layer.Granularity, layer.Activations));
+        Assert.Equal(("restored", "uint8", 8, "channel", "float"), (layer.Form, layer.Type, layer.Bits, layer.Granularity, layer.Activations));
         Assert.Equal(Inputs * Outputs + 2 * Outputs * 4, layer.Bytes);
         Assert.Equal(ExpectedSqnr(Int8(), (q, column) => q * Int8Scale), layer.WeightSqnrDecibels!.Value, 0.01);
     }

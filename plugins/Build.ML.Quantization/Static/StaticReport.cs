@@ -49,7 +49,7 @@ internal sealed class StaticReport(StaticQuantization.Options options)
             _notes.Add($"The biases of {reconstruction.Corrected} layers were corrected.");
         }
 
-        _notes.AddRange(reconstruction.Left.Select(l => $"'{l.Layer}' was quantized, but neither its rounding learnt nor its bias corrected: {l.Reason}."));
+        _notes.AddRange(reconstruction.Left.GroupBy(l => l.Reason).Select(g => $"Not mended beyond that: {string.Join(", ", g.Select(l => l.Layer))}; {g.Key}."));
     }
 
     /// <summary>Adds what a search for layers to take out found.</summary>

@@ -55,7 +55,7 @@ internal sealed class SequentialReconstruction(
             var layer = layers[i];
             if (layer.Form.WeightAxis is not { } axis || LayerRows.Of(layer) is not { } rows)
             {
-                Left.Add((LayerNames.Of(layer.Node), "its rows cannot be listed (more than two spatial dimensions, a transposed input or convolution)"));
+                Left.Add((LayerNames.Of(layer.Node), "rows that cannot be listed (more than two spatial dimensions, a transposed input or convolution)"));
                 continue;
             }
 
@@ -111,7 +111,7 @@ internal sealed class SequentialReconstruction(
     {
         if (Bias(place.Layer.Node) is not { Constant: { } bias })
         {
-            Left.Add((LayerNames.Of(place.Layer.Node), "it has no bias to correct"));
+            Left.Add((LayerNames.Of(place.Layer.Node), "no bias to correct"));
             return;
         }
 

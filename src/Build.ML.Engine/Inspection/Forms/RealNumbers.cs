@@ -21,7 +21,7 @@ internal sealed class RealNumbers : WeightForm
         var (data, dequantize) = Root(weight, constants);
         var stored = data.Constant!;
         return new(
-            dequantize is null ? "-" : dequantize.Is("Mul") ? "Cast and Mul" : "QDQ",
+            dequantize is null ? "-" : "QDQ",
             data,
             stored.Type.BitWidth(),
             stored.Count,
@@ -66,15 +66,9 @@ internal sealed class RealNumbers : WeightForm
             return true;
         }
 
-        return value.Producer is { } node && (node.Is("DequantizeLinear") || node.Is("Transpose") || node.Is("Cast") || node.Is("Reshape") || node.Is("Identity") || IsScaling(node))
+        return value.Producer is { } node && (node.Is("DequantizeLinear") || node.Is("Transpose") || node.Is("Cast") || node.Is("Reshape") || node.Is("Identity"))
             && node.Inputs.All(i => i is null || IsConstant(i));
     }
-
-    // What quantize.static writes of weights alone: integers made real by a Cast, a Sub of zero points and a Mul with scales, which the runtime does once.
-    private static bool IsScaling(Node node) =>
-        node.Is("Sub") ? IsOfIntegers(node) : node.Is("Mul") && (IsOfIntegers(node) || (node.Inputs[0]!.Producer is { } sub && sub.Is("Sub") && IsOfIntegers(sub)));
-
-    private static bool IsOfIntegers(Node node) => node.Inputs[0]!.Producer is { } cast && cast.Is("Cast") && cast.Inputs[0]!.Constant is not null;
 
     private static (Value Data, Node? Dequantize) Root(Value value, List<Value> constants)
     {
@@ -82,7 +76,7 @@ internal sealed class RealNumbers : WeightForm
         while (value.Constant is null)
         {
             var node = value.Producer!;
-            dequantize = node.Is("DequantizeLinear") || IsScaling(node) ? node : dequantize;
+            dequantize = node.Is("DequantizeLinear") ? node : dequantize;
             constants.AddRange(node.Inputs.Skip(1).Where(i => i?.Constant is not null)!);
             value = node.Inputs[0]!;
         }

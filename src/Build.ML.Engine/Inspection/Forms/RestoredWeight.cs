@@ -5,14 +5,14 @@ using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Engine.Inspection.Forms;
 
-/// <summary>A convolution whose filters Cast, Sub, Mul and Reshape restore from integers; ONNX Runtime computes these once, when it loads the model.</summary>
+/// <summary>A layer whose weight Cast, Sub, Mul and Reshape restore from integers; ONNX Runtime computes these once, when it loads the model.</summary>
 [WeightForm]
-internal sealed class RestoredFilters : WeightForm
+internal sealed class RestoredWeight : WeightForm
 {
     /// <inheritdoc/>
     public override StoredWeight? Describe(Node node)
     {
-        if (!node.Is("Conv") || Product(node.Input(1)) is not { } product || Codes(product.Input(0), out var zeroPoints) is not { } codes
+        if (!(node.Is("Conv") || node.Is("ConvTranspose") || node.Is("MatMul") || node.Is("Gemm")) || Product(node.Input(1)) is not { } product || Codes(product.Input(0), out var zeroPoints) is not { } codes
             || product.Input(1)?.Constant is not { } scales)
         {
             return null;
@@ -33,7 +33,8 @@ internal sealed class RestoredFilters : WeightForm
     public override Tensor? Read(Node node, Model model, IInference inference)
     {
         using var scratch = new ScratchModel(model);
-        return scratch.Compute(scratch.Copy(node.Inputs[1]!), inference);
+        var weight = scratch.Compute(scratch.Copy(node.Inputs[1]!), inference);
+        return node.Is("MatMul") || (node.Is("Gemm") && node.Int("transB", 0) == 0) ? Matrices.Transposed(weight) : weight;
     }
 
     private static Node? Product(Value? filters)
@@ -48,7 +49,7 @@ internal sealed class RestoredFilters : WeightForm
         zeroPoints = null;
         if (real?.Producer is { } difference && difference.Is("Sub"))
         {
-            zeroPoints = Source(difference.Input(1));
+            zeroPoints = Source(difference.Input(1)) ?? difference.Input(1);
             real = difference.Input(0);
         }
 
