@@ -81,6 +81,7 @@ public sealed class OptionBindingTests : IDisposable
             schedule.factor=0.1
             schedule.steps=3
             sparsity=0.3333333333333333
+            width=1
             """.ReplaceLineEndings("\n"),
             Text(Pruning("""{ data: d, sparsity: 0.3333333333333333, note: "a\nb", groups: [1], per_layer: { x: 0.1 }, schedule: { steps: 3 } }""")));
 

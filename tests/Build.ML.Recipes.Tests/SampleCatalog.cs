@@ -49,6 +49,9 @@ public sealed class ChannelPruning : Technique<ChannelPruning.Options>
 
         public long? Rounds { get; init; }
 
+        [AllowedValues(1, 2, 4)]
+        public int Width { get; init; } = 1;
+
         [Range(0f, float.PositiveInfinity)]
         public float Clip { get; init; } = 1;
 

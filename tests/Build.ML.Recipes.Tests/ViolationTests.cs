@@ -28,6 +28,7 @@ public sealed class ViolationTests : IDisposable
     [InlineData("{ include: [] }", "(6,20)", "BML1010", "'include' is a list of 0; expected a length of at least 1.")]
     [InlineData("{ include: all }", "(6,20)", "BML1008", "expected a list, each element text")]
     [InlineData("{ groups: [4, 65] }", "(6,23)", "BML1010", "'groups[1]' is 65; expected 1 to 64.")]
+    [InlineData("{ width: 3 }", "(6,18)", "BML1010", "'width' is 3; expected one of 1, 2, 4.")]
     [InlineData("{ groups: [4, x] }", "(6,23)", "BML1009", "'groups[1]' is 'x'")]
     [InlineData("{ per_layer: { a: x } }", "(6,27)", "BML1009", "'per_layer.a' is 'x'")]
     [InlineData("{ schedule: { factor: 2 } }", "(6,21)", "BML1007", "Option 'steps' is missing in 'schedule'; add it.")]

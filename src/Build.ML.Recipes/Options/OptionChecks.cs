@@ -58,6 +58,9 @@ internal static class OptionChecks
 
     private static string Expected(ValidationAttribute check, string name) => check switch
     {
+        // Before messages of the record's own: these two have one by default, which names no values.
+        AllowedValuesAttribute values => $"expected one of {string.Join(", ", values.Values)}",
+        DeniedValuesAttribute values => $"expected none of {string.Join(", ", values.Values)}",
         { ErrorMessage: { } message } => $"expected {string.Format(CultureInfo.InvariantCulture, message, name)}",
         RangeAttribute range => string.Create(CultureInfo.InvariantCulture,
             $"expected {range.Minimum}{(range.MinimumIsExclusive ? " (excluded)" : "")} to {range.Maximum}{(range.MaximumIsExclusive ? " (excluded)" : "")}"),
@@ -66,8 +69,6 @@ internal static class OptionChecks
         LengthAttribute both => $"expected a length from {both.MinimumLength} to {both.MaximumLength}",
         StringLengthAttribute text => $"expected a length from {text.MinimumLength} to {text.MaximumLength}",
         RegularExpressionAttribute pattern => $"expected text that matches {pattern.Pattern}",
-        AllowedValuesAttribute values => $"expected one of {string.Join(", ", values.Values)}",
-        DeniedValuesAttribute values => $"expected none of {string.Join(", ", values.Values)}",
         _ => check.FormatErrorMessage(name).TrimEnd('.'),
     };
 }
