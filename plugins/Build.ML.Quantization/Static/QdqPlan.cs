@@ -65,7 +65,7 @@ internal sealed class QdqPlan
 
         foreach (var node in model.AllNodes.Where(n => n.Graph != model.Graph && n.Domain.Length == 0 && IsLayer(n)))
         {
-            plan.Left.Add((node, $"it is in a subgraph of {node.Graph.ParentNode!.OpType}, whose activations calibration does not see"));
+            plan.ConsiderInSubgraph(node, rules[node.OpType](node), selection, others);
         }
 
         while (plan.DropFollowersNobodyReads())
@@ -133,6 +133,21 @@ internal sealed class QdqPlan
         }
 
         bool ComesAsIntegers(int input) => node.Inputs[input] is { } value && _resultOf.ContainsKey(value);
+    }
+
+    private void ConsiderInSubgraph(Node node, QdqChoice choice, LayerSelection selection, LayerTreatment treatment)
+    {
+        var reason = choice.Form is null ? choice.Reason
+            : selection.ReasonToLeave(node) ?? (treatment == LayerTreatment.WeightOnly ? null
+                : $"it is in a subgraph of {node.Graph.ParentNode!.OpType}, whose activations calibration does not see");
+        if (choice.Form is { } form && reason is null)
+        {
+            _nodes.Add(node, new QdqNode(node, form, WeightOnly: true, node.Outputs[0]));
+        }
+        else
+        {
+            Left.Add((node, reason!));
+        }
     }
 
     // A ReLU, or a Clip from 0 or below, is what rounding does anyway: its range begins at the integer that stands for the least value.

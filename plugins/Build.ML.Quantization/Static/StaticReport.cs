@@ -79,6 +79,7 @@ internal sealed class StaticReport(StaticQuantization.Options options)
             }
         }
 
+        _layers.AddRange(plan.Nodes.Where(n => n.Node.Graph != model.Graph).Select(n => (n.Node, LayerNames.Of(n.Node), n.Node.OpType, (QdqNode?)n, "", (double?)null)));
         _layers.AddRange(plan.Left.Where(l => l.Node.Graph != model.Graph).Select(l => (l.Node, LayerNames.Of(l.Node), l.Node.OpType, (QdqNode?)null, l.Reason, (double?)null)));
     }
 

@@ -47,7 +47,8 @@ internal sealed class SequentialReconstruction(
         var originalNodes = original.Graph.Nodes.ToArray();
         using var realRun = new StreamedExecution(original, data, context, BatchSize);
         using var quantizedRun = new StreamedExecution(quantized, data, context, BatchSize);
-        var layers = plan.Nodes.Where(n => n.Form.Weight is not null).OrderBy(n => ordinals[n.Node]).ToArray();
+        var layers = plan.Nodes.Where(n => n.Form.Weight is not null && ordinals.ContainsKey(n.Node)).OrderBy(n => ordinals[n.Node]).ToArray();
+        Left.AddRange(plan.Nodes.Where(n => !ordinals.ContainsKey(n.Node)).Select(n => (LayerNames.Of(n.Node), "in a subgraph, whose inputs calibration does not see")));
         for (var i = 0; i < layers.Length; i++)
         {
             context.Progress.Report(new((double)i / layers.Length, rounding is null ? "correcting biases" : "learning rounding"));
