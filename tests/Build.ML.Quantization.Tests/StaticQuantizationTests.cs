@@ -267,7 +267,7 @@ public sealed class StaticQuantizationTests
         var condition = graph.AddInput("condition", new TensorType(DataType.Bool, new Shape(1)));
         var chosen = graph.Add("If", [condition], "chosen", [NodeAttribute.Graph("then_branch", branch), NodeAttribute.Graph("else_branch", other)]);
         branch.AddOutput(branch.Add("MatMul", [graph.Find("y"), branch.AddInitializer("inner_w", Numbers.Tensor(70, 0.3, 10, 10))], "branch_product"));
-        other.AddOutput(other.Add("Identity", [graph.Find("y")], "other_y"));
+        other.AddOutput(other.Add("MatMul", [graph.Find("y"), other.AddInitializer("inner_w", Numbers.Tensor(71, 3, 10, 10))], "other_product")); // another weight of that name
         chosen.Type = new TensorType(DataType.Float);
         graph.AddOutput(chosen);
         return model;

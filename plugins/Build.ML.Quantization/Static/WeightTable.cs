@@ -10,8 +10,8 @@ namespace Build.ML.Quantization.Static;
 internal sealed record RoundedWeight(WeightScales Scales, Tensor Integers);
 
 /// <summary>
-/// The weights of a model as integers, each fitted and rounded to the nearest when first asked for, unless a rounding was learnt for it. Kept by name, so that copies of the
-/// model share them.
+/// The weights of a model as integers, each fitted and rounded to the nearest when first asked for, unless a rounding was learnt for it. Those of the main graph are kept by name, so
+/// that copies of the model share them.
 /// </summary>
 /// <param name="quantizer">Fits and rounds.</param>
 internal sealed class WeightTable(WeightQuantizer quantizer)
@@ -19,8 +19,8 @@ internal sealed class WeightTable(WeightQuantizer quantizer)
     // Half of 2³¹, so that sums with products stay in range too.
     private const double BiasLimit = 1 << 30;
 
-    private readonly Dictionary<(string Weight, int? Axis), RoundedWeight> _weights = [];
-    private readonly HashSet<(string Weight, int? Axis)> _learnt = [];
+    private readonly Dictionary<(string Weight, OnnxGraph? Subgraph, int? Axis), RoundedWeight> _weights = [];
+    private readonly HashSet<(string Weight, OnnxGraph? Subgraph, int? Axis)> _learnt = [];
 
     /// <summary>How weights are stored.</summary>
     public WeightFormat Format => quantizer.Format;
@@ -32,7 +32,7 @@ internal sealed class WeightTable(WeightQuantizer quantizer)
     /// <param name="inputScale">Scale of what the weight multiplies, for the bias.</param>
     public RoundedWeight Of(Value weight, int? axis, Tensor? bias, float inputScale)
     {
-        var key = (weight.Name, axis);
+        var key = Key(weight, axis);
         if (_weights.TryGetValue(key, out var known) && (bias is null || _learnt.Contains(key) || !NeedsWiderScales(known.Scales, bias, inputScale)))
         {
             return known;
@@ -50,7 +50,7 @@ internal sealed class WeightTable(WeightQuantizer quantizer)
     }
 
     /// <summary>Whether a rounding was set for the weight.</summary>
-    public bool IsLearnt(Value weight, int? axis) => _learnt.Contains((weight.Name, axis));
+    public bool IsLearnt(Value weight, int? axis) => _learnt.Contains(Key(weight, axis));
 
     /// <summary>Sets a rounding learnt for a weight.</summary>
     /// <param name="weight">The weight.</param>
@@ -58,7 +58,7 @@ internal sealed class WeightTable(WeightQuantizer quantizer)
     /// <param name="rows">Integers [channels, weights of a channel].</param>
     public void Learn(Value weight, int axis, sbyte[] rows)
     {
-        var key = (weight.Name, (int?)axis);
+        var key = Key(weight, axis);
         var scales = _weights[key].Scales;
         var tensor = weight.Constant!;
         var layout = ChannelLayout.Of(tensor.Sizes, axis);
@@ -92,6 +92,10 @@ internal sealed class WeightTable(WeightQuantizer quantizer)
 
         return Tensor.Of(real, weight.Integers.Sizes.AsSpan());
     }
+
+    // Two branches may use one name for different weights.
+    private static (string Weight, OnnxGraph? Subgraph, int? Axis) Key(Value weight, int? axis) =>
+        (weight.Name, weight.Graph.ParentNode is null ? null : weight.Graph, axis);
 
     // b/(sx·sw) must fit 32 bits. It does not where a channel's weights are (nearly) zero but its bias is not: batch-norm folding leaves such channels.
     private static bool NeedsWiderScales(WeightScales scales, Tensor bias, float inputScale)
