@@ -6,14 +6,12 @@ namespace Build.ML.Benchmarks;
 
 /// <summary>
 /// A small Llama quantized to 8, 4, 3 and 2 bits by each method, and by methods one after the other: perplexity, and the share of what rounding to nearest loses that a method removes. Calibrated on the
-/// first 32 stories, measured on the 268 others (<c>--stories N</c>: on the first N of them) and, without that option, on all 300 too. <c>--only</c> names the formats, bits, s(ymmetric) or a(symmetric), block:
+/// first 128 stories (<c>--calibration N</c>), measured on the others (<c>--stories N</c>: on the first N of them) and, without that option, on all 300 too; <c>--iterations N</c> of learning rotations. <c>--only</c> names the formats, bits, s(ymmetric) or a(symmetric), block:
 /// 4s32, 4a32, 4a16, 3s32, 3a32, 2s32, 2a32. Loss is what perplexity is above the float model's; "removed" is a share of what rounding to nearest loses in the same format.
 /// </summary>
 [Benchmark("lm-quality")]
 public sealed class LmQuality : IBenchmark
 {
-    private const int CalibrationStories = 32;
-
     /// <inheritdoc/>
     public string Summary => "stories260K (--data FOLDER): 8 bit loses at most 0.2 %; at 4 bits each method removes a third of what rounding loses, at 3 and 2 half; the best 4-bit chain loses at most 2 %";
 
@@ -22,8 +20,8 @@ public sealed class LmQuality : IBenchmark
     {
         var data = Path.GetFullPath(Path.Combine(context.RequiredPath("data", "the folder of models and data"), "lm"));
         var stories = (int)context.Option("stories", 0);
-        var variants = Variants(context.Option("only", "4a32,4a16,3a32,2a32").Split(',')).ToList();
-        var sets = Split(context, Path.Combine(data, "tinystories_300.json"), stories);
+        var variants = Variants(context.Option("only", "4a32,4a16,3a32,2a32").Split(','), context.Option("iterations", 1500)).ToList();
+        var sets = Split(context, Path.Combine(data, "tinystories_300.json"), (int)context.Option("calibration", 128), stories);
         var steps = string.Join('\n', variants.SelectMany(v => v.Steps).Select(s => "  - " + s));
         RecipeRun.Figures Measure(string set) => new RecipeRun(context).Build(
             $$"""
@@ -80,7 +78,7 @@ public sealed class LmQuality : IBenchmark
         return new Outcome(100 * best.Loss, 2, "% lost by the best 4-bit chain") { Conditions = conditions };
     }
 
-    private static IEnumerable<Variant> Variants(string[] only)
+    private static IEnumerable<Variant> Variants(string[] only, long iterations)
     {
         yield return Rounding(8, true, 32);
         foreach (var bits in new[] { 4, 3, 2 })
@@ -96,7 +94,7 @@ public sealed class LmQuality : IBenchmark
                     var rounding = $"use: quantize.weights, with: {{ {rest}, embeddings: false }}";
                     var gptq = $"use: quantize.gptq, with: {{ data: calibration, {rest}, embeddings: false, clip: mse }}";
                     var scales = $"use: quantize.awq, with: {{ data: calibration, {rest}, quantize: false }}";
-                    var rotation = $"use: quantize.rotate, with: {{ data: calibration, {format}, iterations: 400 }}";
+                    var rotation = $"use: quantize.rotate, with: {{ data: calibration, {format}, iterations: {iterations} }}";
                     var refined = $"use: quantize.awq, with: {{ data: calibration, {rest}, refinements: 20 }}";
                     var head = "use: quantize.weights, with: { bits: 8, block_size: 32, accuracy_level: 0, embeddings: false, include: [logits_MatMul] }";
                     var some = head.Replace("[logits_MatMul]", "[logits_MatMul, '*.k_MatMul', '*.v_MatMul']", StringComparison.Ordinal);
@@ -127,14 +125,14 @@ public sealed class LmQuality : IBenchmark
     private static Variant Rounding(int bits, bool symmetric, int block) => new(
         "rtn", bits, symmetric, block, $"{bits}s{block}", [$"use: quantize.weights, with: {{ bits: {bits}, block_size: {block}, accuracy_level: 0, embeddings: false }}"]);
 
-    private static Dictionary<string, string> Split(BenchmarkContext context, string file, int stories)
+    private static Dictionary<string, string> Split(BenchmarkContext context, string file, int calibration, int stories)
     {
         using var document = JsonDocument.Parse(File.ReadAllBytes(file));
         var elements = document.RootElement.EnumerateArray().Select(e => e.GetRawText()).ToList();
-        var rest = elements.Skip(CalibrationStories);
+        var rest = elements.Skip(calibration);
         return new Dictionary<string, string>
         {
-            ["calibration"] = Write("calibration", elements.Take(CalibrationStories)),
+            ["calibration"] = Write("calibration", elements.Take(calibration)),
             ["held-out"] = Write("held-out", stories > 0 ? rest.Take(stories) : rest),
             ["all"] = Write("all", elements),
         };
