@@ -8,7 +8,7 @@ using Build.ML.TestSupport;
 namespace Build.ML.Benchmarks;
 
 /// <summary>
-/// Every quantization there is, on models nobody tuned it for: a text detector of convolutions and two voice activity detectors that keep all they do in If and Loop subgraphs. Each either works or
+/// Every quantization there is, on models nobody tuned it for: a text detector of convolutions and two voice activity detectors that keep all they do in If subgraphs. Each either works or
 /// says which nodes it left and why; techniques are found in the catalog, so that a new one is tried too.
 /// </summary>
 [Benchmark("trials")]
