@@ -77,7 +77,8 @@ public sealed class NpyReader : DataReader<NpyReader.Options>
         }
 
         return new IndexedDataSet(checked((int)count), index => new Sample(
-            [.. inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.Sample(index)))], LabelOf(labels?.Sample(index))) { Whole = options.Whole });
+            [.. inputs.Select(i => KeyValuePair.Create(i.Key, i.Value.Sample(index)))], LabelOf(labels?.Sample(index)))
+        { Whole = options.Whole });
     }
 
     private static Label LabelOf(Tensor? tensor)
