@@ -21,6 +21,7 @@ public sealed class WorkerProcess : IDisposable
     readonly ConcurrentDictionary<long, BlockingCollection<JsonObject>> replies = new();
     readonly ConcurrentQueue<string> untoldLines = new();
     readonly ConcurrentQueue<string> lastLines = new();
+    readonly ManualResetEventSlim errorsEnded = new();
     readonly object writing = new();
     long lastId;
 
@@ -29,7 +30,13 @@ public sealed class WorkerProcess : IDisposable
         this.process = process;
         // Process.StandardInput would write the console's encoding and, on the .NET Framework, a byte order mark.
         requests = new StreamWriter(process.StandardInput.BaseStream, new UTF8Encoding(false)) { AutoFlush = true, NewLine = "\n" };
-        process.ErrorDataReceived += (_, line) => Keep(line.Data);
+        process.ErrorDataReceived += (_, line) =>
+        {
+            if (line.Data is null)
+                errorsEnded.Set();
+            else
+                Keep(line.Data);
+        };
         process.BeginErrorReadLine();
         new Thread(ReadReplies) { IsBackground = true, Name = "Build.ML worker replies" }.Start();
     }
@@ -203,10 +210,8 @@ public sealed class WorkerProcess : IDisposable
         }
     }
 
-    void Keep(string? line)
+    void Keep(string line)
     {
-        if (line is null)
-            return;
         untoldLines.Enqueue(line);
         lastLines.Enqueue(line);
         if (lastLines.Count > KeptErrorLines)
@@ -215,7 +220,9 @@ public sealed class WorkerProcess : IDisposable
 
     WorkerException Ended()
     {
-        process.WaitForExit((int)ShutdownGrace.TotalMilliseconds);
+        // A wait with a limit does not wait for stderr's last lines, which say why it ended.
+        if (process.WaitForExit((int)ShutdownGrace.TotalMilliseconds))
+            errorsEnded.Wait(ShutdownGrace);
         var code = process.HasExited ? process.ExitCode.ToString(CultureInfo.InvariantCulture) : "none yet";
         var text = string.Join(Environment.NewLine, lastLines);
         return new WorkerException("BML7002",
