@@ -21,7 +21,7 @@ public sealed class WorkerProcess : IDisposable
     readonly ConcurrentDictionary<long, BlockingCollection<JsonObject>> replies = new();
     readonly ConcurrentQueue<string> untoldLines = new();
     readonly ConcurrentQueue<string> lastLines = new();
-    readonly ManualResetEventSlim errorsEnded = new();
+    readonly TaskCompletionSource<bool> errorsEnded = new();
     readonly object writing = new();
     long lastId;
 
@@ -33,7 +33,7 @@ public sealed class WorkerProcess : IDisposable
         process.ErrorDataReceived += (_, line) =>
         {
             if (line.Data is null)
-                errorsEnded.Set();
+                errorsEnded.TrySetResult(true);
             else
                 Keep(line.Data);
         };
@@ -222,7 +222,7 @@ public sealed class WorkerProcess : IDisposable
     {
         // A wait with a limit does not wait for stderr's last lines, which say why it ended.
         if (process.WaitForExit((int)ShutdownGrace.TotalMilliseconds))
-            errorsEnded.Wait(ShutdownGrace);
+            errorsEnded.Task.Wait(ShutdownGrace);
         var code = process.HasExited ? process.ExitCode.ToString(CultureInfo.InvariantCulture) : "none yet";
         var text = string.Join(Environment.NewLine, lastLines);
         return new WorkerException("BML7002",
