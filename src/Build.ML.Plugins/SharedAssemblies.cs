@@ -13,8 +13,9 @@ internal static class SharedAssemblies
     {
         ["Build.ML.Graph"] = typeof(Model).Assembly.GetName().Version,
         ["Build.ML.Abstractions"] = typeof(CatalogSet).Assembly.GetName().Version,
-        // Not referenced from here; it has the version of the others, being of the same build.
+        // No type of them is named here; they have the version of the others, being of the same build.
         ["Build.ML.Autodiff"] = typeof(Model).Assembly.GetName().Version,
+        ["Build.ML.Training"] = typeof(Model).Assembly.GetName().Version,
     };
 
     /// <summary>The contract assembly that a recipe's plugin must refer to.</summary>

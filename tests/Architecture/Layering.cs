@@ -8,7 +8,7 @@ static class Layering
     /// <param name="Libraries">Package or assembly names from outside; the .NET base library is always allowed.</param>
     internal sealed record Row(string[] Projects, string[] Libraries);
 
-    static readonly string[] Contract = ["Build.ML.Abstractions", "Build.ML.Graph", "Build.ML.Autodiff"];
+    static readonly string[] Contract = ["Build.ML.Abstractions", "Build.ML.Graph", "Build.ML.Autodiff", "Build.ML.Training"];
     static readonly string[] Vectors = ["System.Numerics.Tensors"];
 
     /// <summary>The product's layers.</summary>
@@ -17,10 +17,12 @@ static class Layering
         ["Build.ML.Graph"] = new([], Vectors),
         ["Build.ML.Autodiff"] = new(["Build.ML.Graph"], Vectors),
         ["Build.ML.Abstractions"] = new(["Build.ML.Graph"], Vectors),
+        // Shared, as plugins of several makers bring losses, optimizers and augmentations.
+        ["Build.ML.Training"] = new(["Build.ML.Abstractions", "Build.ML.Autodiff"], Vectors),
         // A private dependency of plugins: each brings its own copy, which the plugin's content hash covers.
         ["Build.ML.Calibration"] = new(["Build.ML.Abstractions"], Vectors),
         ["Build.ML.Recipes"] = new(["Build.ML.Abstractions"], ["YamlDotNet"]),
-        ["Build.ML.Plugins"] = new(["Build.ML.Abstractions"], []),
+        ["Build.ML.Plugins"] = new(["Build.ML.Abstractions", "Build.ML.Training"], []), // the latter to deploy it
         ["Build.ML.Caching"] = new(["Build.ML.Abstractions"], []),
         ["Build.ML.OnnxRuntime"] = new(["Build.ML.Abstractions"], ["Microsoft.ML.OnnxRuntime", .. Vectors]),
         ["Build.ML.Engine"] = new(["Build.ML.Recipes", "Build.ML.Plugins", "Build.ML.Caching", "Build.ML.OnnxRuntime"], []),
