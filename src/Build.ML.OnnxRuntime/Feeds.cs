@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Build.ML.Abstractions.Inference;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Tensors;
@@ -29,7 +30,7 @@ internal static class Feeds
             else
             {
                 ordered[index] = tensor;
-                if (!Fits(inputs[index].Value, tensor))
+                if (!Fits(inputs[index].Value, tensor.Type, tensor.Sizes))
                 {
                     Add(ref errors, model, $"input '{inputs[index].Key}' takes {inputs[index].Value}, the data has {tensor}. "
                         + "Change the data reader's options (layout, size, channels, type) to match.");
@@ -48,6 +49,43 @@ internal static class Feeds
         return errors is null ? ordered.OfType<Tensor>().ToArray() : throw new DiagnosticException(errors);
     }
 
+    /// <summary>Checks that there is one buffer for every input and output and none besides.</summary>
+    /// <exception cref="DiagnosticException">BML5105: every buffer that is missing or unknown, or whose type, rank or sizes do not fit.</exception>
+    public static void CheckBuffers(
+        string model,
+        ImmutableArray<KeyValuePair<string, OnnxType>> inputs,
+        ImmutableArray<KeyValuePair<string, OnnxType>> outputs,
+        IReadOnlyDictionary<string, TensorBuffer> buffers)
+    {
+        List<Diagnostic>? errors = null;
+        var known = new HashSet<string>(StringComparer.Ordinal);
+        foreach (var (role, values) in new[] { ("input", inputs), ("output", outputs) })
+        {
+            foreach (var (name, type) in values)
+            {
+                known.Add(name);
+                if (!buffers.TryGetValue(name, out var buffer))
+                {
+                    Add(ref errors, model, $"no buffer is bound to {role} '{name}' ({type}). Bind one of its type and sizes.");
+                }
+                else if (!Fits(type, buffer.Type, buffer.Sizes))
+                {
+                    Add(ref errors, model, $"{role} '{name}' is {type}, the buffer bound to it {buffer}. Bind one of its type and sizes.");
+                }
+            }
+        }
+
+        foreach (var name in buffers.Keys.Where(k => !known.Contains(k)))
+        {
+            Add(ref errors, model, $"a buffer is bound to '{name}', which is neither an input nor an output. Its inputs are {Describe(inputs)}.");
+        }
+
+        if (errors is not null)
+        {
+            throw new DiagnosticException(errors);
+        }
+    }
+
     private static void Add(ref List<Diagnostic>? errors, string model, string message) =>
         (errors ??= []).Add(new("BML5105", $"Feeds do not fit {model}: {message}"));
 
@@ -64,9 +102,9 @@ internal static class Feeds
         return -1;
     }
 
-    private static bool Fits(OnnxType type, Tensor tensor)
+    private static bool Fits(OnnxType type, DataType elementType, ImmutableArray<long> sizes)
     {
-        if (type is not TensorType { ElementType: var element, Shape: var shape } || element != tensor.Type)
+        if (type is not TensorType { ElementType: var element, Shape: var shape } || element != elementType)
         {
             return false;
         }
@@ -76,14 +114,14 @@ internal static class Feeds
             return true;
         }
 
-        if (shape.Rank != tensor.Rank)
+        if (shape.Rank != sizes.Length)
         {
             return false;
         }
 
         for (var i = 0; i < shape.Rank; i++)
         {
-            if (shape.Dimensions[i].Size is { } size && size != tensor.Sizes[i])
+            if (shape.Dimensions[i].Size is { } size && size != sizes[i])
             {
                 return false;
             }

@@ -30,6 +30,14 @@ public sealed class OnnxRuntimeInference(string? scratchDirectory = null) : IInf
     }
 
     /// <inheritdoc/>
+    /// <exception cref="DiagnosticException">As <see cref="Open"/>; BML5105 a buffer is missing, unknown, or of another type or other sizes.</exception>
+    public IBoundSession Bind(Model model, IReadOnlyDictionary<string, TensorBuffer> buffers, InferenceOptions? options = null)
+    {
+        ArgumentNullException.ThrowIfNull(buffers);
+        return ((OnnxRuntimeSession)Open(model, options)).Bind(buffers);
+    }
+
+    /// <inheritdoc/>
     /// <remarks>Null for models whose weights are not handed over in memory (256 MB): the runtime would hold them twice.</remarks>
     public Model? Optimize(Model model)
     {

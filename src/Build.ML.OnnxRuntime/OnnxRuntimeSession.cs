@@ -58,6 +58,22 @@ internal sealed class OnnxRuntimeSession : IInferenceSession
         return RunPinned(ordered, 0, new OrtValue[ordered.Length]);
     }
 
+    /// <summary>Hands the session over to a binding, which disposes it; when buffers do not fit it is disposed at once.</summary>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML5105, one for each buffer that does not fit.</exception>
+    public BoundSession Bind(IReadOnlyDictionary<string, TensorBuffer> buffers)
+    {
+        try
+        {
+            Feeds.CheckBuffers(_model, Inputs, RuntimeTypes.OutputsOf(_session), buffers);
+            return new BoundSession(_model, this, _session, Inputs, buffers);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
     /// <summary>Ends profiling and returns the path of the file written.</summary>
     public string EndProfiling() => _session.EndProfiling();
 

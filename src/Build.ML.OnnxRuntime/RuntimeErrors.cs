@@ -26,6 +26,13 @@ internal static partial class RuntimeErrors
         return new("BML5106", $"ONNX Runtime {RuntimeEnvironment.Version} failed while running {model} on {fed} ({kind}): {message}");
     }
 
+    /// <summary>BML5106 of a bound session.</summary>
+    public static DiagnosticException OnRun(OnnxRuntimeException error, string model)
+    {
+        var (kind, message) = Parse(error);
+        return new("BML5106", $"ONNX Runtime {RuntimeEnvironment.Version} failed while running {model} on bound buffers ({kind}): {message}");
+    }
+
     private static (string Kind, string Message) Parse(OnnxRuntimeException error)
     {
         var match = Pattern().Match(error.Message);

@@ -30,6 +30,10 @@ internal static class RuntimeTypes
         return errors.Count == 0 ? inputs.ToImmutable() : throw new DiagnosticException(errors);
     }
 
+    /// <summary>What a run returns, as the runtime inferred it.</summary>
+    public static ImmutableArray<KeyValuePair<string, OnnxType>> OutputsOf(InferenceSession session) =>
+        [.. session.OutputNames.Select(o => KeyValuePair.Create(o, TypeOf(session.OutputMetadata[o])))];
+
     /// <summary>Checks what the model declares; the runtime's interface would stop at the first type that it does not know.</summary>
     /// <exception cref="DiagnosticException">BML5104, one for each input and output.</exception>
     public static void CheckDeclared(string name, Model model)

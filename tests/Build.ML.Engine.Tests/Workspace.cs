@@ -134,6 +134,9 @@ sealed class Workspace : IDisposable
         public string Runtime => inner.Runtime + suffix;
 
         public IInferenceSession Open(Model model, InferenceOptions? options = null) => inner.Open(model, options);
+
+        public IBoundSession Bind(Model model, IReadOnlyDictionary<string, TensorBuffer> buffers, InferenceOptions? options = null) =>
+            inner.Bind(model, buffers, options);
     }
 }
 

@@ -31,6 +31,17 @@ public interface IInference
     IInferenceSession Open(Model model, InferenceOptions? options = null);
 
     /// <summary>
+    /// Prepares a model to run over and over on memory that stays where it is: nothing is copied or allocated in a run. Results do not depend on
+    /// <see cref="InferenceOptions.Threads"/>. Default: throws.
+    /// </summary>
+    /// <param name="model">The model, of static shapes; the session does not refer to it afterwards.</param>
+    /// <param name="buffers">One buffer for every input, output and extra output, by name, and none besides; not disposed with the session, and not before it.</param>
+    /// <param name="options">How to run.</param>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">The runtime refuses the model, or a buffer is missing, unknown or of another type or other sizes.</exception>
+    IBoundSession Bind(Model model, IReadOnlyDictionary<string, TensorBuffer> buffers, InferenceOptions? options = null) =>
+        throw new NotSupportedException($"{GetType().Name} binds no buffers.");
+
+    /// <summary>
     /// The graph as the runtime would run it on this machine: which kernels it fuses nodes to, what it computes beforehand. For reports; not a model to keep.
     /// Null where finding out would need more memory than a report is worth.
     /// </summary>

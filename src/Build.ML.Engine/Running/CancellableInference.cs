@@ -19,6 +19,12 @@ internal sealed class CancellableInference(IInference inner, string scratch, Can
         return new Session(inner.Open(model, (options ?? new InferenceOptions()) with { ScratchDirectory = scratch }), cancellation);
     }
 
+    public IBoundSession Bind(Model model, IReadOnlyDictionary<string, TensorBuffer> buffers, InferenceOptions? options = null)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        return new BoundSession(inner.Bind(model, buffers, (options ?? new InferenceOptions()) with { ScratchDirectory = scratch }), cancellation);
+    }
+
     public Model? Optimize(Model model)
     {
         cancellation.ThrowIfCancellationRequested();
@@ -35,6 +41,23 @@ internal sealed class CancellableInference(IInference inner, string scratch, Can
         {
             cancellation.ThrowIfCancellationRequested();
             return inner.Run(feeds);
+        }
+
+        public void Dispose() => inner.Dispose();
+    }
+
+    private sealed class BoundSession(IBoundSession inner, CancellationToken cancellation) : IBoundSession
+    {
+        public void Run(CancellationToken own = default)
+        {
+            if (!own.CanBeCanceled || own == cancellation)
+            {
+                inner.Run(cancellation);
+                return;
+            }
+
+            using var either = CancellationTokenSource.CreateLinkedTokenSource(own, cancellation);
+            inner.Run(either.Token);
         }
 
         public void Dispose() => inner.Dispose();
