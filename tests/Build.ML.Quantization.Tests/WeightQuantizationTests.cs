@@ -46,6 +46,44 @@ public sealed class WeightQuantizationTests
         Assert.Equal(Step.Sqnr(weights, restored), reported, 0.01); // sums of 1,536 numbers, some in single precision
     }
 
+    [Theory]
+    [InlineData(4, 32, true, DataType.Float)]
+    [InlineData(4, 32, false, DataType.Float)]
+    [InlineData(3, 64, false, DataType.Float)]
+    [InlineData(2, 0, true, DataType.Float)]
+    [InlineData(8, 128, false, DataType.Float16)]
+    [InlineData(4, 16, true, DataType.Float16)]
+    public void Codes_do_not_depend_on_how_the_matrix_lies_in_the_file(int bits, int blockSize, bool symmetric, DataType type)
+    {
+        // 520 rows: a tile of 512 and one of 8; 160 columns: whole tiles and one narrower; 163 columns do not fill words.
+        foreach (var (rows, columns) in new[] { (520, 160), (523, 160), (40, 163), (8, 256) })
+        {
+            var numbers = Numbers.Normal(rows, rows * columns, 0.1);
+            numbers[5] = 0;
+            numbers.AsSpan(columns, 64).Clear(); // blocks of nothing but zeros
+            var turned = new float[numbers.Length];
+            Transposition.Turn(numbers, rows, columns, columns, turned, rows);
+            var (straight, error) = Rounded(numbers, [rows, columns]);
+            var (other, otherError) = Rounded(turned, [columns, rows]);
+            Assert.Equal(straight.Scales, other.Scales);
+            Assert.Equal(straight.ZeroPoints, other.ZeroPoints);
+            Assert.Equal(straight.Codes, other.Codes);
+            Assert.Equal(error.Signal, otherError.Signal, error.Signal * 1e-6); // sums of up to 2,048 numbers in single precision, in another order
+            Assert.Equal(error.Noise, otherError.Noise, error.Noise * 1e-5);
+        }
+
+        (BlockQuantizedMatrix Matrix, WeightError Error) Rounded(float[] numbers, long[] sizes)
+        {
+            var bytes = new byte[type.ByteLength(numbers.Length)];
+            FloatElements.Write(type, numbers, bytes);
+            using var model = new Model(new OnnxGraph("layout"), 17);
+            var weight = model.Graph.AddInitializer("w", Tensor.OfBytes(type, bytes, sizes));
+            var isTransposed = sizes[0] == 160 || sizes[0] == 163 || sizes[0] == 256;
+            var layer = new WeightLayer([new(model.Graph.Add("MatMul", [model.Graph.AddInput("x", new TensorType(type, Shape.Of(1, 1))), weight], "y").Producer!, 1)], weight, isTransposed, type);
+            return new BlockRounding(new RoundToNearest(), 2).Quantize(layer, layer.Adapt(new(bits, blockSize, symmetric)), default);
+        }
+    }
+
     [Fact]
     public void A_model_of_halves_stays_one_and_runs()
     {

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using Build.ML.Graph;
 
 namespace Build.ML.Quantization.Blocks;
@@ -12,7 +13,11 @@ namespace Build.ML.Quantization.Blocks;
 /// <param name="Symmetric">Whether zero is the same code in all blocks.</param>
 internal sealed record BlockFormat(int Bits, int BlockSize, bool Symmetric)
 {
-    private const float LeastHalf = 5.9604645e-8f;
+    /// <summary>Scales of lesser magnitude are none: below it 1/scale is infinite.</summary>
+    public const float LeastScale = 1.2e-38f;
+
+    /// <summary>The least magnitude of a Float16.</summary>
+    public const float LeastHalf = 5.9604645e-8f;
 
     /// <summary>Type that scales are stored in, Float or Float16: that of the activations. Fitted scales are numbers of this type.</summary>
     public DataType ScaleType { get; init; } = DataType.Float;
@@ -43,11 +48,12 @@ internal sealed record BlockFormat(int Bits, int BlockSize, bool Symmetric)
         StorageBits + (ScaleType.BitWidth() + (Symmetric ? 0 : StorageBits)) * (double)Blocks(columns) / Math.Max(columns, 1);
 
     /// <summary>The nearest number that a scale can be, never 0: what underflows takes the least magnitude there is, and a scale that stands for nothing but zeros is 1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Storable(double scale)
     {
-        if (Math.Abs(scale) < 1.2e-38)
+        if (Math.Abs(scale) < LeastScale)
         {
-            return 1; // nothing but zeros, or as good as: below this 1/scale is infinite
+            return 1; // nothing but zeros, or as good as
         }
 
         if (ScaleType != DataType.Float16)

@@ -21,6 +21,7 @@ internal static class BlockKernels
     }
 
     /// <summary>As the other overload, from extremes.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static (float Scale, byte ZeroPoint) Fit(BlockFormat format, float low, float high)
     {
         if (format.Symmetric)

@@ -13,6 +13,33 @@ internal sealed class WeightReader(WeightLayer layer) : IDisposable
     private readonly ContentView _view = layer.Tensor.Content.Open();
     private readonly int _width = layer.Tensor.Type.BitWidth() / 8;
 
+    /// <summary>Whether the constant is stored as [columns, rows].</summary>
+    public bool IsTransposed => layer.IsTransposed;
+
+    /// <summary>Reads the part of a transposed constant at some rows and columns as it is stored, [columns, rows]: where it lies, or converted into the buffer.</summary>
+    /// <param name="firstRow">First row.</param>
+    /// <param name="rows">Number of rows.</param>
+    /// <param name="firstColumn">First column.</param>
+    /// <param name="columns">Number of columns.</param>
+    /// <param name="buffer">At least rows · columns numbers.</param>
+    /// <param name="stride">Numbers from one stored column to the next.</param>
+    public ReadOnlySpan<float> ReadStored(int firstRow, int rows, int firstColumn, int columns, Span<float> buffer, out int stride)
+    {
+        if (IsFloatWithin(columns))
+        {
+            stride = layer.Rows;
+            return Stored(firstRow, rows, firstColumn, columns);
+        }
+
+        stride = rows;
+        for (var k = 0; k < columns; k++)
+        {
+            ReadRun((long)(firstColumn + k) * layer.Rows + firstRow, buffer.Slice(k * rows, rows));
+        }
+
+        return buffer;
+    }
+
     /// <summary>Reads the part of the matrix at some rows and columns.</summary>
     /// <param name="firstRow">First row.</param>
     /// <param name="rows">Number of rows.</param>
@@ -38,12 +65,9 @@ internal sealed class WeightReader(WeightLayer layer) : IDisposable
         }
 
         // The constant is [columns, rows]: it is turned, from where it is or, where numbers are converted first, band by band.
-        if (layer.Tensor.Type == DataType.Float && (long)columns * layer.Rows < int.MaxValue / sizeof(float))
+        if (IsFloatWithin(columns))
         {
-            var start = (long)firstColumn * layer.Rows + firstRow;
-            var length = (columns - 1) * layer.Rows + rows;
-            Transposition.Turn(
-                MemoryMarshal.Cast<byte, float>(_view.Slice(start * sizeof(float), length * sizeof(float))), columns, rows, layer.Rows, destination, columns);
+            Transposition.Turn(Stored(firstRow, rows, firstColumn, columns), columns, rows, layer.Rows, destination, columns);
             return;
         }
 
@@ -64,6 +88,16 @@ internal sealed class WeightReader(WeightLayer layer) : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _view.Dispose();
+
+    /// <summary>Whether so many stored columns are floats within one span.</summary>
+    private bool IsFloatWithin(int columns) => layer.Tensor.Type == DataType.Float && (long)columns * layer.Rows < int.MaxValue / sizeof(float);
+
+    private ReadOnlySpan<float> Stored(int firstRow, int rows, int firstColumn, int columns)
+    {
+        var start = (long)firstColumn * layer.Rows + firstRow;
+        var length = (columns - 1) * layer.Rows + rows;
+        return MemoryMarshal.Cast<byte, float>(_view.Slice(start * sizeof(float), length * sizeof(float)));
+    }
 
     private void ReadRun(long start, Span<float> destination)
     {

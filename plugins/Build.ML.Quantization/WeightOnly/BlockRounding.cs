@@ -47,11 +47,19 @@ internal sealed class BlockRounding(BlockSolver solver, int threads)
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private WeightError Quantize(WeightReader reader, BlockQuantizedMatrix matrix, Tile tile)
+    private WeightError Quantize(WeightReader reader, BlockQuantizedMatrix matrix, WeightTile tile)
     {
         var format = matrix.Format;
         var size = format.Block(matrix.Columns);
         var buffer = ArrayPool<float>.Shared.Rent(tile.Rows * tile.Columns);
+        if (reader.IsTransposed && solver.TakesStored(size, matrix, tile))
+        {
+            var stored = reader.ReadStored(tile.FirstRow, tile.Rows, tile.FirstColumn, tile.Columns, buffer, out var stride);
+            var ofTile = solver.SolveStored(size, stored, stride, matrix, tile);
+            ArrayPool<float>.Shared.Return(buffer);
+            return ofTile;
+        }
+
         reader.Read(tile.FirstRow, tile.Rows, tile.FirstColumn, tile.Columns, buffer);
         var error = default(WeightError);
         for (var row = 0; row < tile.Rows; row++)
@@ -71,9 +79,6 @@ internal sealed class BlockRounding(BlockSolver solver, int threads)
         return error;
     }
 
-    /// <summary>A part of the matrix that holds whole blocks.</summary>
-    private readonly record struct Tile(int FirstRow, int Rows, int FirstColumn, int Columns);
-
     /// <summary>
     /// The matrix cut into tiles, by its layout only: whole rows where rows lie together in the file; where columns do, narrow and high tiles, so that what is read of each stored row is long.
     /// </summary>
@@ -85,7 +90,7 @@ internal sealed class BlockRounding(BlockSolver solver, int threads)
 
         private int Across => (Columns + Width - 1) / Width;
 
-        public Tile this[int index]
+        public WeightTile this[int index]
         {
             get
             {

@@ -44,4 +44,17 @@ internal abstract class BlockSolver
 
         return new(signal, noise);
     }
+
+    /// <summary>Whether <see cref="SolveStored"/> does for such a tile, so that it need not be turned first.</summary>
+    public virtual bool TakesStored(int size, BlockQuantizedMatrix matrix, WeightTile tile) => false;
+
+    /// <summary>Solves the blocks of a tile whose numbers lie column by column, as MatMul stores them.</summary>
+    /// <param name="size">Weights of a block.</param>
+    /// <param name="stored">The tile as [columns, rows].</param>
+    /// <param name="stride">Numbers from one stored column to the next.</param>
+    /// <param name="matrix">Receives codes, scales and zero points.</param>
+    /// <param name="tile">Where in the matrix.</param>
+    /// <returns>What the codes make of the weights; not finite where a weight is not.</returns>
+    public virtual WeightError SolveStored(int size, ReadOnlySpan<float> stored, int stride, BlockQuantizedMatrix matrix, WeightTile tile) =>
+        throw new NotSupportedException();
 }

@@ -75,4 +75,11 @@ internal sealed class RoundToNearest : BlockSolver
 
         return new(signal + Vector256.Sum(signals), noise + Vector256.Sum(noises));
     }
+
+    /// <inheritdoc/>
+    public override bool TakesStored(int size, BlockQuantizedMatrix matrix, WeightTile tile) => StoredRounding.Takes(size, matrix, tile);
+
+    /// <inheritdoc/>
+    public override WeightError SolveStored(int size, ReadOnlySpan<float> stored, int stride, BlockQuantizedMatrix matrix, WeightTile tile) =>
+        StoredRounding.Round(size, stored, stride, matrix, tile);
 }
