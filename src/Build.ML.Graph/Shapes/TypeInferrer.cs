@@ -108,7 +108,7 @@ sealed class TypeInferrer
         return [.. graph.Outputs.Select(TypeOf)];
     }
 
-    private void InferNode(Node node)
+    public void InferNode(Node node)
     {
         var context = new ShapeContext(this, node);
         if (_rules.Find(node.Domain, node.OpType) is { } rule)
