@@ -3,6 +3,7 @@ using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
+using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Quantization.Blocks;
 

@@ -44,7 +44,7 @@ internal sealed class ActivationStore(string folder, long budget) : IDisposable
 
         if (tensor.Type != DataType.String && tensor.ByteLength > 0 && InMemory + tensor.ByteLength > budget)
         {
-            entry.File ??= new SpillFile(folder);
+            entry.File ??= new ScratchFile(folder);
             entry.Batches.Add(entry.File.Append(tensor));
             entry.IsSpilled.Add(true);
             Spilled += tensor.ByteLength;
@@ -82,7 +82,7 @@ internal sealed class ActivationStore(string folder, long budget) : IDisposable
                 InMemory -= entry.IsSpilled[i] ? 0 : entry.Batches[i]?.ByteLength ?? 0;
             }
 
-            entry.File?.Dispose();
+            entry.File?.Close();
         }
     }
 
@@ -101,6 +101,6 @@ internal sealed class ActivationStore(string folder, long budget) : IDisposable
 
         public List<bool> IsSpilled { get; } = [];
 
-        public SpillFile? File { get; set; }
+        public ScratchFile? File { get; set; }
     }
 }

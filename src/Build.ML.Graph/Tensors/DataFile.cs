@@ -22,12 +22,12 @@ internal sealed class DataFile
     /// <summary>The file as the user knows it.</summary>
     public string Path { get; }
 
-    /// <summary>Length when it was opened.</summary>
-    public long Length { get; }
+    /// <summary>Length when it was opened, and what was appended since.</summary>
+    public long Length { get; private set; }
 
     /// <summary>The open handle.</summary>
     public SafeFileHandle Handle =>
-        _handle.IsClosed ? throw new ObjectDisposedException(Path, "The model that the tensor was read from has been disposed.") : _handle;
+        _handle.IsClosed ? throw new ObjectDisposedException(Path, "The model or scratch file that holds the tensor's bytes has been disposed.") : _handle;
 
     /// <summary>Opens a regular file for reading.</summary>
     /// <exception cref="DiagnosticException">BML2001: it does not exist, is empty, is no regular file, or may not be read.</exception>
@@ -48,6 +48,31 @@ internal sealed class DataFile
         {
             throw new DiagnosticException("BML2001", $"The file cannot be opened: {e.Message}", new(path));
         }
+    }
+
+    /// <summary>
+    /// Creates an empty file that no ended process leaves behind: without a name from the start or, on Windows, where that is not possible, deleted when it is closed.
+    /// </summary>
+    public static DataFile CreateScratch(string directory)
+    {
+        var path = System.IO.Path.Combine(directory, System.IO.Path.GetRandomFileName());
+        var options = OperatingSystem.IsWindows() ? FileOptions.DeleteOnClose : FileOptions.None;
+        var handle = File.OpenHandle(path, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite | FileShare.Delete, options);
+        if (!OperatingSystem.IsWindows())
+        {
+            File.Delete(path);
+        }
+
+        return new DataFile(path, handle, 0);
+    }
+
+    /// <summary>Writes bytes at the end and returns where they begin.</summary>
+    public long Append(ReadOnlySpan<byte> bytes)
+    {
+        var start = Length;
+        RandomAccess.Write(Handle, bytes, start);
+        Length += bytes.Length;
+        return start;
     }
 
     /// <summary>One more model refers to the file.</summary>
