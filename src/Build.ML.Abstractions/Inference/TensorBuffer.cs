@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Build.ML.Graph;
@@ -43,7 +44,7 @@ public sealed unsafe class TensorBuffer : IDisposable
         Sizes = [.. sizes];
         Count = count;
         ByteLength = type.ByteLength(count);
-        var bytes = (nuint)Math.Max(ByteLength, 1);
+        var bytes = (nuint)Math.Max((ByteLength + Alignment - 1) / Alignment * Alignment, Alignment);
         _start = NativeMemory.AlignedAlloc(bytes, Alignment);
         NativeMemory.Clear(_start, bytes);
     }
@@ -95,6 +96,20 @@ public sealed unsafe class TensorBuffer : IDisposable
         return width != 1 && width * 8 != Type.BitWidth()
             ? throw new ArgumentException($"A buffer of {Type.OnnxName()} cannot be seen as {typeof(T)}.", nameof(T))
             : new Span<T>((void*)Address, checked((int)(ByteLength / width)));
+    }
+
+    /// <summary>
+    /// The elements by vectors, the last one filled up with elements that belong to nobody and are 0 at first: a loop over them has no remainder.
+    /// </summary>
+    /// <typeparam name="T">A type as wide as an element.</typeparam>
+    /// <exception cref="ArgumentException"><typeparamref name="T"/> is not as wide as an element.</exception>
+    /// <exception cref="OverflowException">There are more than 2³¹ − 1 elements.</exception>
+    /// <exception cref="ObjectDisposedException">The buffer was disposed.</exception>
+    public Span<Vector<T>> Vectors<T>()
+        where T : unmanaged
+    {
+        var elements = Span<T>();
+        return new Span<Vector<T>>((void*)Address, (elements.Length + Vector<T>.Count - 1) / Vector<T>.Count);
     }
 
     /// <summary>Copies a tensor of the same type and number of elements into the buffer.</summary>
