@@ -31,7 +31,7 @@ public sealed class OptimizerTests
 
     static void Fill(TensorBuffer buffer, int seed)
     {
-        var random = new Random(seed);
+        var random = new System.Random(seed);
         foreach (ref var x in buffer.Span<float>())
         {
             x = (float)(random.NextDouble() - 0.5);
