@@ -1,4 +1,5 @@
 using System.Reflection;
+using Build.ML.Abstractions.Components;
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Metrics;
 using Build.ML.Abstractions.Techniques;
@@ -11,25 +12,27 @@ namespace Build.ML.Abstractions;
 /// <param name="Techniques">For <c>use:</c> of steps.</param>
 /// <param name="Readers">For <c>reader:</c> of data.</param>
 /// <param name="Metrics">For <c>metrics:</c> of evaluations.</param>
-public sealed record CatalogSet(Catalog<ITechnique> Techniques, Catalog<IDataReader> Readers, Catalog<IMetric> Metrics)
+/// <param name="Components">For options that take one of several classes.</param>
+public sealed record CatalogSet(Catalog<ITechnique> Techniques, Catalog<IDataReader> Readers, Catalog<IMetric> Metrics, ComponentCatalogs Components)
 {
-    /// <summary>Scans assemblies for all three kinds.</summary>
+    /// <summary>Scans assemblies for all kinds.</summary>
     /// <exception cref="DiagnosticException">The violations of all kinds, see <see cref="Catalog{T}.Scan"/>.</exception>
     public static CatalogSet Scan(params IReadOnlyCollection<Assembly> assemblies)
     {
         var errors = new List<Diagnostic>();
-        var techniques = Scan<ITechnique>(assemblies, errors);
-        var readers = Scan<IDataReader>(assemblies, errors);
-        var metrics = Scan<IMetric>(assemblies, errors);
-        return errors.Count == 0 ? new(techniques!, readers!, metrics!) : throw new DiagnosticException([.. errors.Distinct()]);
+        var techniques = Collected(() => Catalog<ITechnique>.Scan(assemblies), errors);
+        var readers = Collected(() => Catalog<IDataReader>.Scan(assemblies), errors);
+        var metrics = Collected(() => Catalog<IMetric>.Scan(assemblies), errors);
+        var components = Collected(() => ComponentCatalogs.Scan(assemblies), errors);
+        return errors.Count == 0 ? new(techniques!, readers!, metrics!, components!) : throw new DiagnosticException([.. errors.Distinct()]);
     }
 
-    private static Catalog<T>? Scan<T>(IReadOnlyCollection<Assembly> assemblies, List<Diagnostic> errors)
+    private static T? Collected<T>(Func<T> scan, List<Diagnostic> errors)
         where T : class
     {
         try
         {
-            return Catalog<T>.Scan(assemblies);
+            return scan();
         }
         catch (DiagnosticException e)
         {

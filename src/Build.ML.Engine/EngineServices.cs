@@ -12,7 +12,7 @@ namespace Build.ML.Engine;
 
 /// <summary>Everything an engine works with, made once.</summary>
 /// <param name="Catalogs">What recipes can name.</param>
-/// <param name="AssemblyHash">Content hash of the plugin that a class came from, with its private dependencies.</param>
+/// <param name="AssemblyHash">What stands for the code of a class: the content hash of its plugin, with its private dependencies.</param>
 /// <param name="PluginFiles">Files of all plugins: inputs of every plan.</param>
 /// <param name="PluginVersions">Name and version of each plugin, for provenance.</param>
 /// <param name="Inference">Runs models.</param>
@@ -42,7 +42,7 @@ internal sealed record EngineServices(
     public static EngineServices Load(EngineOptions options)
     {
         var plugins = PluginSet.Load(options.PluginPaths);
-        return new(plugins.Catalogs, type => plugins.PluginOf(type).ContentHash, [.. plugins.Plugins.SelectMany(FilesOf)],
+        return new(plugins.Catalogs, plugins.CodeHash, [.. plugins.Plugins.SelectMany(FilesOf)],
             [.. plugins.Plugins.Select(p => KeyValuePair.Create(p.Name, p.Version))], new OnnxRuntimeInference(), OpenStore(options));
     }
 

@@ -10,9 +10,9 @@ internal static class PluginChecks
     {
         var errors = new List<Diagnostic>();
         var place = new SourceLocation(plugin.Path);
-        if (!plugin.References.Any(r => r.Name == SharedAssemblies.Required))
+        if (!plugin.References.Any(r => SharedAssemblies.Required.Contains(r.Name)))
         {
-            errors.Add(new("BML3012", $"{plugin.Name} does not refer to {SharedAssemblies.Required}, so it cannot be a plugin; give the plugin's own assembly.", place));
+            errors.Add(new("BML3012", $"{plugin.Name} refers to none of {string.Join(", ", SharedAssemblies.Required)}, so it cannot be a plugin; give the plugin's own assembly.", place));
         }
 
         foreach (var reference in plugin.References)

@@ -12,12 +12,15 @@ public sealed class PluginSet
     /// <summary>The plugins, in ordinal order of name.</summary>
     public IReadOnlyList<LoadedPlugin> Plugins { get; }
 
-    /// <summary>Techniques, readers and metrics of all plugins.</summary>
+    /// <summary>Techniques, readers, metrics and components of all plugins, and the components of the contract.</summary>
     public CatalogSet Catalogs { get; }
+
+    /// <summary>Assemblies of the contract that may hold components: the host's own, shared by all plugins.</summary>
+    public static IReadOnlyList<Assembly> ContractAssemblies { get; } = [typeof(CatalogSet).Assembly, SharedAssemblies.Training];
 
     /// <summary>
     /// Loads plugins, each in a load context of its own: what it brings stays private, so that two plugins may bring different versions of one library; the
-    /// contract (Build.ML.Graph, Build.ML.Autodiff, Build.ML.Abstractions) and the .NET base library are the host's.
+    /// contract (Build.ML.Graph, Build.ML.Autodiff, Build.ML.Abstractions, Build.ML.Training) and the .NET base library are the host's.
     /// </summary>
     /// <param name="assemblyPaths">Assembly files; a path given twice counts once.</param>
     /// <exception cref="DiagnosticException">All violations: BML3001 to BML3006 of catalogs, BML3010 to BML3016 of plugins. Nothing is loaded before its check passes.</exception>
@@ -59,6 +62,16 @@ public sealed class PluginSet
         return Plugins.First(p => p.Assembly == type.Assembly);
     }
 
+    /// <summary>
+    /// What stands in fingerprints for the code of a technique, reader, metric or component: SHA-256 of its plugin's content and, where that learns, of the training code
+    /// that it gets from the host.
+    /// </summary>
+    public string CodeHash(Type type)
+    {
+        ArgumentNullException.ThrowIfNull(type);
+        return ContractAssemblies.Contains(type.Assembly) ? ContractCode.HashOf("", type.Assembly) : ContractCode.HashOf(PluginOf(type).ContentHash, type.Assembly);
+    }
+
     private static LoadedPlugin LoadOne(string path)
     {
         var metadata = PluginMetadata.Read(path);
@@ -95,7 +108,7 @@ public sealed class PluginSet
 
         try
         {
-            return CatalogSet.Scan([.. plugins.Select(p => p.Assembly)]);
+            return CatalogSet.Scan([.. ContractAssemblies, .. plugins.Select(p => p.Assembly)]);
         }
         catch (DiagnosticException e)
         {

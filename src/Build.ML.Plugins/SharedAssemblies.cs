@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.Loader;
 using Build.ML.Abstractions;
 using Build.ML.Graph;
 
@@ -18,8 +19,14 @@ internal static class SharedAssemblies
         ["Build.ML.Training"] = typeof(Model).Assembly.GetName().Version,
     };
 
-    /// <summary>The contract assembly that a recipe's plugin must refer to.</summary>
-    internal static string Required => "Build.ML.Abstractions";
+    /// <summary>Build.ML.Training as the host has it: losses, optimizers and the like, and the loop that uses them.</summary>
+    internal static Assembly Training { get; } = Hosted("Build.ML.Training");
+
+    /// <summary>Build.ML.Autodiff as the host has it.</summary>
+    internal static Assembly Autodiff { get; } = Hosted("Build.ML.Autodiff");
+
+    /// <summary>The contract assemblies that recipes can name classes of: a plugin refers to one of them at least.</summary>
+    internal static IReadOnlyList<string> Required { get; } = ["Build.ML.Abstractions", "Build.ML.Training"];
 
     internal static bool IsContract(string? name) => name is not null && Contract.ContainsKey(name);
 
@@ -27,4 +34,6 @@ internal static class SharedAssemblies
     internal static Version HostVersion(string name) => Contract[name]!;
 
     internal static bool IsBaseLibrary(AssemblyName name) => File.Exists(Path.Combine(BaseLibraryFolder, name.Name + ".dll"));
+
+    private static Assembly Hosted(string name) => AssemblyLoadContext.GetLoadContext(typeof(CatalogSet).Assembly)!.LoadFromAssemblyName(new(name));
 }

@@ -16,7 +16,8 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
         var data = Named(loader.Data.Select(e => ((YamlScalar?)e.Key, e.Value)), "data set", isStep: false);
         var steps = Named(loader.Steps.Select(StepId), "step", isStep: true);
         var stepNames = steps.Select(s => s.Name.Text).ToArray();
-        var scope = new BindingScope(violations, data.Select(d => d.Name.Text).ToHashSet(), stepNames.Append(Recipe.SourceModel).ToHashSet(), new HashSet<string>());
+        var scope = new BindingScope(
+            violations, catalogs.Components, data.Select(d => d.Name.Text).ToHashSet(), stepNames.Append(Recipe.SourceModel).ToHashSet(), new HashSet<string>());
         var results = new ResultReader(catalogs.Metrics, violations, scope, stepNames);
         var evaluate = results.Evaluation(top.Map("evaluate"));
         var stepScope = scope.WithMetrics((evaluate?.Metrics ?? []).Select(m => m.Metric).ToHashSet());
@@ -155,9 +156,7 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
             return null;
         }
 
-        // Data sets name files only: neither data nor models nor metrics.
-        var nothing = new HashSet<string>();
-        var options = new OptionBinder(new BindingScope(violations, nothing, nothing, nothing)).Bind(
+        var options = new OptionBinder(scope.FilesOnly()).Bind(
             entry.Create().OptionsType, mapping, mapping, $"data set '{name.Text}' of reader {entry.Name}", "reader", "limit", "skip");
         return options is null ? null : new(name.Text, entry.Name, options, name.Location) { Limit = limit, Skip = skip ?? 0 };
     }

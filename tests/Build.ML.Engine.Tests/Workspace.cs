@@ -56,6 +56,9 @@ sealed class Workspace : IDisposable
     /// <summary>Hash that stands for the test assembly: another one is another build of it.</summary>
     public string PluginHash { get; set; } = new('a', 64);
 
+    /// <summary>The same for the assembly of components.</summary>
+    public string ComponentHash { get; set; } = new('b', 64);
+
     public string Runtime { get; set; } = "";
 
     public string Engine { get; set; } = "engine 1";
@@ -99,7 +102,7 @@ sealed class Workspace : IDisposable
     public BuildEngine CreateEngine() => new(
         new EngineOptions { CachePath = Cache, WorkPath = Work, Cores = Cores },
         options => new EngineServices(
-            Catalogs, _ => PluginHash, [], [KeyValuePair.Create("Tests", "1.0")],
+            Catalogs, type => Catalogs.Components.Kinds.Any(k => k.Value.Any(m => m.Type == type)) ? ComponentHash : PluginHash, [], [KeyValuePair.Create("Tests", "1.0")],
             new NamedInference(new OnnxRuntimeInference(), Runtime), EngineServices.OpenStore(options))
         { EngineIdentity = Engine });
 

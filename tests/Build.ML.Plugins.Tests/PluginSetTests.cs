@@ -1,4 +1,5 @@
 using Build.ML.Abstractions;
+using Build.ML.Abstractions.Architectures;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph;
@@ -177,6 +178,18 @@ public sealed class PluginSetTests
 
         Assert.Equal([path], PluginSet.Find(folder.FullPath));
         Assert.Empty(PluginSet.Find(Path.Combine(folder.FullPath, "none")));
+    }
+
+    [Fact]
+    public void Components_of_plugins_are_found_by_kind_whether_the_kind_is_the_contracts_or_their_own()
+    {
+        var plugins = PluginSet.Load([TestPlugin.PathOf("ComponentPlugin")]);
+        var tiny = plugins.Catalogs.Components.Of(typeof(Architecture))!.Find("test-tiny")!;
+        var own = Assert.Single(plugins.Catalogs.Components.Kinds, k => k.Key.Name == "TestKind");
+
+        Assert.IsAssignableFrom<Architecture>(tiny.Create());
+        Assert.Equal(["only"], own.Value.Names);
+        Assert.Equal(Assert.Single(plugins.Plugins).ContentHash, plugins.CodeHash(tiny.Type));
     }
 
     static string HashOf(string path) => Assert.Single(PluginSet.Load([path]).Plugins).ContentHash;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Reflection;
+using Build.ML.Abstractions.Components;
 using Build.ML.Abstractions.Metrics;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Caching.Fingerprints;
@@ -113,6 +114,11 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
             };
         });
         builder.Add(canonical.Select(o => new FingerprintEntry(prefix + o.Key, o.Value)));
+        foreach (var (path, component) in OptionWalk.Components(options))
+        {
+            builder.Add($"{prefix}{path}: assembly of {ComponentCatalogs.NameOf(component)}", services.AssemblyHash(component.GetType()));
+        }
+
         foreach (var reference in named.Where(r => r.Kind == ReferenceKind.Data))
         {
             AddData(builder, prefix + reference.Path, recipe.DataNamed(reference.Name));

@@ -30,8 +30,15 @@ public sealed class Catalog<T> : IReadOnlyCollection<CatalogEntry<T>>
     /// BML3004 an implementation without the attribute, BML3005 the attribute on a class that is not of the kind, BML3006 an assembly whose types
     /// cannot be loaded.
     /// </exception>
-    public static Catalog<T> Scan(params IEnumerable<Assembly> assemblies)
+    public static Catalog<T> Scan(params IEnumerable<Assembly> assemblies) => ScanFor(typeof(T), assemblies);
+
+    /// <summary>Finds all classes of a kind that is known only at run time.</summary>
+    /// <param name="kind">What each class must be; derives from <typeparamref name="T"/>.</param>
+    /// <param name="assemblies">Where to look.</param>
+    /// <exception cref="DiagnosticException">As <see cref="Scan"/>.</exception>
+    public static Catalog<T> ScanFor(Type kind, IEnumerable<Assembly> assemblies)
     {
+        ArgumentNullException.ThrowIfNull(kind);
         ArgumentNullException.ThrowIfNull(assemblies);
         var errors = new List<Diagnostic>();
         var entries = ImmutableSortedDictionary.CreateBuilder<string, CatalogEntry<T>>(StringComparer.Ordinal);
@@ -39,7 +46,7 @@ public sealed class Catalog<T> : IReadOnlyCollection<CatalogEntry<T>>
         {
             foreach (var type in TypesOf(assembly, errors))
             {
-                if (Accept(type, errors) is not { } name)
+                if (Accept(kind, type, errors) is not { } name)
                 {
                     continue;
                 }
@@ -66,15 +73,15 @@ public sealed class Catalog<T> : IReadOnlyCollection<CatalogEntry<T>>
     /// <inheritdoc/>
     IEnumerator IEnumerable.GetEnumerator() => GetEnumerator();
 
-    private static string? Accept(Type type, List<Diagnostic> errors)
+    private static string? Accept(Type kind, Type type, List<Diagnostic> errors)
     {
-        var attribute = type.GetCustomAttributes<CatalogAttribute>(false).FirstOrDefault(a => a.EntryType == typeof(T));
-        var isOfKind = typeof(T).IsAssignableFrom(type) && type is { IsClass: true, IsAbstract: false };
+        var attribute = type.GetCustomAttributes<CatalogAttribute>(false).FirstOrDefault(a => a.EntryType == kind);
+        var isOfKind = kind.IsAssignableFrom(type) && type is { IsClass: true, IsAbstract: false };
         if (attribute is null)
         {
             if (isOfKind)
             {
-                errors.Add(new("BML3004", $"{Describe(type)} is a {typeof(T).Name} but lacks the attribute that names it; add it, or make the class abstract."));
+                errors.Add(new("BML3004", $"{Describe(type)} is a {kind.Name} but lacks the attribute that names it; add it, or make the class abstract."));
             }
 
             return null;
@@ -83,7 +90,7 @@ public sealed class Catalog<T> : IReadOnlyCollection<CatalogEntry<T>>
         var before = errors.Count;
         if (!isOfKind)
         {
-            errors.Add(new("BML3005", $"{Describe(type)} carries {attribute.GetType().Name} but is no concrete {typeof(T).Name}; derive it from that."));
+            errors.Add(new("BML3005", $"{Describe(type)} carries {attribute.GetType().Name} but is no concrete {kind.Name}; derive it from that."));
         }
 
         if (!type.IsSealed)

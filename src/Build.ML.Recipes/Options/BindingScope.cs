@@ -1,18 +1,41 @@
+using Build.ML.Abstractions.Components;
 using Build.ML.Abstractions.References;
+using Build.ML.Graph.Catalogs;
 using Build.ML.Recipes.Yaml;
 
 namespace Build.ML.Recipes.Options;
 
 /// <summary>What option values may refer to while a recipe is read.</summary>
 /// <param name="violations">Receives what is wrong.</param>
+/// <param name="components">Classes that options may choose by name.</param>
 /// <param name="data">Names under <c>data:</c>.</param>
 /// <param name="models"><c>model</c> and the ids of steps.</param>
 /// <param name="metrics">Names under <c>metrics:</c> of <c>evaluate:</c>.</param>
-internal sealed class BindingScope(Violations violations, IReadOnlySet<string> data, IReadOnlySet<string> models, IReadOnlySet<string> metrics)
+internal sealed class BindingScope(
+    Violations violations, ComponentCatalogs components, IReadOnlySet<string> data, IReadOnlySet<string> models, IReadOnlySet<string> metrics)
 {
+    private static readonly HashSet<string> Nothing = [];
+
     internal Violations Violations => violations;
 
-    internal BindingScope WithMetrics(IReadOnlySet<string> names) => new(violations, data, models, names);
+    internal BindingScope WithMetrics(IReadOnlySet<string> names) => new(violations, components, data, models, names);
+
+    /// <summary>For options that may name files only: neither data nor models nor metrics.</summary>
+    internal BindingScope FilesOnly() => new(violations, components, Nothing, Nothing, Nothing);
+
+    /// <summary>The class of a component, or null after a violation.</summary>
+    internal CatalogEntry<object>? Component(Type kind, YamlScalar name)
+    {
+        var members = components.Of(kind);
+        if (members?.Find(name.Text) is { } entry)
+        {
+            return entry;
+        }
+
+        violations.Add("BML1012", name, $"No {ComponentCatalogs.WordFor(kind)} is named {name.Kind}."
+            + $"{violations.Suggest(name.Text, members?.Names ?? [])} A plugin that brings it may be missing.");
+        return null;
+    }
 
     internal object? Resolve(ReferenceKind kind, YamlScalar scalar) => kind switch
     {

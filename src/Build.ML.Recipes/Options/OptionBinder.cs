@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Reflection;
 using Build.ML.Abstractions;
+using Build.ML.Abstractions.Components;
 using Build.ML.Recipes.Yaml;
 
 namespace Build.ML.Recipes.Options;
@@ -77,12 +78,32 @@ internal sealed class OptionBinder(BindingScope scope)
         return (type, node) switch
         {
             (RecordOption record, YamlMapping mapping) => Bind(record.ClrType, mapping, mapping, $"'{name}'"),
+            (ComponentOption component, YamlScalar or YamlMapping) => Component(component.ClrType, node, ComponentOption.Selector),
             (ListOption list, YamlSequence sequence) => List(list, sequence, name, option),
             (MapOption map, YamlMapping mapping) => Map(map, mapping, name, option),
             (ReferenceOption reference, YamlScalar scalar) => scope.Resolve(reference.Kind, scalar),
             (_, YamlScalar scalar) => OptionScalars.TryRead(type, scalar, option, out var value) ? value : Mismatch(type, node, name),
             _ => Mismatch(type, node, name),
         };
+    }
+
+    /// <summary>Binds a component: its name alone, or a mapping with the name under a key and the options of the class that it names.</summary>
+    /// <param name="kind">The kind.</param>
+    /// <param name="node">Text or a mapping.</param>
+    /// <param name="selector">The key that names the class.</param>
+    /// <param name="reserved">Further keys of the mapping that are not options.</param>
+    /// <returns>The component, or null after a violation.</returns>
+    internal object? Component(Type kind, YamlNode node, string selector, params string[] reserved)
+    {
+        var mapping = node as YamlMapping;
+        var name = mapping is null ? (YamlScalar)node : new MappingReader(mapping, scope.Violations).Text(selector, required: true);
+        if (name is null || scope.Component(kind, name) is not { } entry)
+        {
+            return null;
+        }
+
+        OptionRecord.Reject(entry.Type, [selector, .. reserved]);
+        return Bind(entry.Type, mapping, node, $"options of {ComponentCatalogs.WordFor(kind)} {entry.Name}", [selector, .. reserved]);
     }
 
     private object? List(ListOption type, YamlSequence sequence, string name, OptionProperty option)
@@ -101,7 +122,7 @@ internal sealed class OptionBinder(BindingScope scope)
 
     private object? Mismatch(OptionType type, YamlNode node, string name)
     {
-        var code = node is YamlScalar && type is not (RecordOption or ListOption or MapOption) ? "BML1009" : "BML1008";
+        var code = node is YamlScalar && type is not (RecordOption or ListOption or MapOption or ComponentOption) ? "BML1009" : "BML1008";
         var hint = type is EnumOption words && node is YamlScalar word ? scope.Violations.Suggest(word.Text, words.Values.Select(v => v.Key)) : "";
         scope.Violations.Add(code, node, $"'{name}' is {node.Kind}; expected {OptionScalars.Expected(type)}.{hint}");
         return null;

@@ -80,6 +80,16 @@ public sealed class OptionRecord
         return record;
     }
 
+    /// <summary>Refuses a record with options of names that mean something else where it stands.</summary>
+    /// <exception cref="DiagnosticException">BML3020.</exception>
+    internal static void Reject(Type type, IReadOnlyCollection<string> reserved)
+    {
+        if (Of(type).Properties.FirstOrDefault(p => reserved.Contains(p.Key)) is { } taken)
+        {
+            throw Unsupported(type, $"the name of its option '{taken.Key}' is taken where it stands");
+        }
+    }
+
     private static OptionProperty Describe(PropertyInfo property, ParameterInfo? parameter, object defaults, NullabilityInfoContext nullability)
     {
         var nullable = nullability.Create(property).ReadState == NullabilityState.Nullable;

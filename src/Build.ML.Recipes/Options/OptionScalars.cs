@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Text.RegularExpressions;
+using Build.ML.Abstractions.Components;
 using Build.ML.Recipes.Yaml;
 
 namespace Build.ML.Recipes.Options;
@@ -42,6 +43,7 @@ internal static partial class OptionScalars
         ListOption list => $"a list, each element {Expected(list.Item)}",
         MapOption map => $"a mapping, each value {Expected(map.Value)}",
         RecordOption => "a mapping of keys and values",
+        ComponentOption component => $"the name of a {ComponentCatalogs.WordFor(component.ClrType)}, or a mapping with '{ComponentOption.Selector}' and its options",
         _ => "text",
     };
 

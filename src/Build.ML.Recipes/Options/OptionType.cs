@@ -73,3 +73,12 @@ public sealed record MapOption(Type ClrType, bool AllowsNull, OptionType Value) 
 /// <param name="ClrType">The .NET type, without <c>Nullable</c>.</param>
 /// <param name="AllowsNull">Whether the option may be <c>null</c>.</param>
 public sealed record RecordOption(Type ClrType, bool AllowsNull) : OptionType(ClrType, AllowsNull);
+
+/// <summary>One of several classes of a kind, chosen by name: <c>name</c> alone, or <c>{ use: name, … }</c> with the class's own options.</summary>
+/// <param name="ClrType">The kind: an abstract record, see <see cref="Abstractions.Components.ComponentCatalogs"/>.</param>
+/// <param name="AllowsNull">Whether the option may be <c>null</c>.</param>
+public sealed record ComponentOption(Type ClrType, bool AllowsNull) : OptionType(ClrType, AllowsNull)
+{
+    /// <summary>The key that names the class.</summary>
+    public const string Selector = "use";
+}

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Reflection;
 using Build.ML.Abstractions;
+using Build.ML.Abstractions.Components;
 using Build.ML.Abstractions.References;
 
 namespace Build.ML.Recipes.Options;
@@ -28,6 +29,7 @@ internal static class OptionTypeReader
             : type == typeof(ModelReference) ? new ReferenceOption(type, nullable, ReferenceKind.Model)
             : type == typeof(MetricReference) ? new ReferenceOption(type, nullable, ReferenceKind.Metric)
             : type == typeof(FileReference) ? new ReferenceOption(type, nullable, ReferenceKind.File)
+            : ComponentCatalogs.IsKind(type) ? new ComponentOption(type, nullable)
             : Collection(type, nullable, owner) ?? Record(type, nullable, owner));
     }
 
@@ -64,5 +66,5 @@ internal static class OptionTypeReader
             ? new(type, nullable)
             : throw OptionRecord.Unsupported(
                 owner.DeclaringType!,
-                $"'{owner.Name}' is a {type.Name}; use bool, a number, string, an enum, a reference, a record, ImmutableArray<T>, IReadOnlyList<T> or IReadOnlyDictionary<string, T>");
+                $"'{owner.Name}' is a {type.Name}; use bool, a number, string, an enum, a reference, a record, an abstract record that an attribute beside it names as its kind, ImmutableArray<T>, IReadOnlyList<T> or IReadOnlyDictionary<string, T>");
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json;
+using Build.ML.Abstractions.Components;
 using Build.ML.Abstractions.References;
 
 namespace Build.ML.Recipes.Options;
@@ -19,18 +20,26 @@ public static class OptionWalk
         return found;
     }
 
+    /// <summary>All components in an options record, with their paths, ordered by path.</summary>
+    public static IReadOnlyList<KeyValuePair<string, object>> Components(object options)
+    {
+        var found = new List<KeyValuePair<string, object>>();
+        new Walk(static _ => "", (path, component) => found.Add(new(path, component))).Record(options, "");
+        return found;
+    }
+
     /// <summary>
     /// The canonical form of options, for fingerprints: one entry a leaf, ordered by path, invariant culture, floats so that they read back exactly, text in JSON
-    /// quotes, <c>null</c>, <c>[]</c> and <c>{}</c> spelled out. Defaults are written too: giving one explicitly changes nothing.
+    /// quotes, components by their name with their own options below, <c>null</c>, <c>[]</c> and <c>{}</c> spelled out. Defaults are written too: giving one explicitly changes nothing.
     /// </summary>
     /// <param name="options">A bound options record.</param>
     /// <param name="reference">What stands for a reference: a content hash, never the name or path.</param>
     public static IReadOnlyList<KeyValuePair<string, string>> Canonical(object options, Func<OptionReference, string> reference)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var entries = new List<KeyValuePair<string, string>>();
-        Record(OptionRecord.Of(options.GetType()), options, "", reference, entries);
-        return entries;
+        var walk = new Walk(reference, static (_, _) => { });
+        walk.Record(options, "");
+        return walk.Entries;
     }
 
     /// <summary>A copy of the options with other files, such as downloaded ones.</summary>
@@ -47,53 +56,12 @@ public static class OptionWalk
     {
         (_, null) => null,
         (_, FileReference file) => file.Path is null ? file : map(file),
-        (RecordOption, _) => MapFiles(value, map),
+        (RecordOption or ComponentOption, _) => MapFiles(value, map),
         (ListOption list, _) => OptionCollections.List(list, [.. OptionCollections.Items(value).Select(i => Mapped(list.Item, i, map))]),
         (MapOption free, _) => OptionCollections.Map(
             free, [.. OptionCollections.Entries(free, value).Select(e => KeyValuePair.Create(e.Key, Mapped(free.Value, e.Value, map)))]),
         _ => value,
     };
-
-    private static void Record(
-        OptionRecord record, object value, string path, Func<OptionReference, string> reference, List<KeyValuePair<string, string>> entries)
-    {
-        foreach (var property in record.Properties)
-        {
-            Value(property.Type, property.Property.GetValue(value), path.Length == 0 ? property.Key : $"{path}.{property.Key}", reference, entries);
-        }
-    }
-
-    private static void Value(
-        OptionType type, object? value, string path, Func<OptionReference, string> reference, List<KeyValuePair<string, string>> entries)
-    {
-        switch (type)
-        {
-            case RecordOption when value is not null:
-                Record(OptionRecord.Of(value.GetType()), value, path, reference, entries);
-                break;
-            case ListOption list when OptionCollections.Items(value).Any():
-                var index = 0;
-                foreach (var item in OptionCollections.Items(value))
-                {
-                    Value(list.Item, item, string.Create(CultureInfo.InvariantCulture, $"{path}[{index++:D4}]"), reference, entries);
-                }
-
-                break;
-            case MapOption map when OptionCollections.Entries(map, value).Any():
-                foreach (var (key, item) in OptionCollections.Entries(map, value))
-                {
-                    Value(map.Value, item, $"{path}[{Quoted(key)}]", reference, entries);
-                }
-
-                break;
-            case ReferenceOption { Kind: var kind } when OptionReference.NameOf(value) is { } name:
-                entries.Add(new(path, reference(new(path, kind, name))));
-                break;
-            default:
-                entries.Add(new(path, Leaf(type, value)));
-                break;
-        }
-    }
 
     private static string Leaf(OptionType type, object? value) => (type, value) switch
     {
@@ -109,4 +77,53 @@ public static class OptionWalk
     };
 
     private static string Quoted(string text) => JsonSerializer.Serialize(text);
+
+    private sealed class Walk(Func<OptionReference, string> reference, Action<string, object> component)
+    {
+        internal List<KeyValuePair<string, string>> Entries { get; } = [];
+
+        internal void Record(object value, string path)
+        {
+            foreach (var property in OptionRecord.Of(value.GetType()).Properties)
+            {
+                Value(property.Type, property.Property.GetValue(value), path.Length == 0 ? property.Key : $"{path}.{property.Key}");
+            }
+        }
+
+        private void Value(OptionType type, object? value, string path)
+        {
+            switch (type)
+            {
+                case RecordOption when value is not null:
+                    Record(value, path);
+                    break;
+                case ComponentOption when value is not null:
+                    component(path, value);
+                    Entries.Add(new(path, ComponentCatalogs.NameOf(value)));
+                    Record(value, path);
+                    break;
+                case ListOption list when OptionCollections.Items(value).Any():
+                    var index = 0;
+                    foreach (var item in OptionCollections.Items(value))
+                    {
+                        Value(list.Item, item, string.Create(CultureInfo.InvariantCulture, $"{path}[{index++:D4}]"));
+                    }
+
+                    break;
+                case MapOption map when OptionCollections.Entries(map, value).Any():
+                    foreach (var (key, item) in OptionCollections.Entries(map, value))
+                    {
+                        Value(map.Value, item, $"{path}[{Quoted(key)}]");
+                    }
+
+                    break;
+                case ReferenceOption { Kind: var kind } when OptionReference.NameOf(value) is { } name:
+                    Entries.Add(new(path, reference(new(path, kind, name))));
+                    break;
+                default:
+                    Entries.Add(new(path, Leaf(type, value)));
+                    break;
+            }
+        }
+    }
 }

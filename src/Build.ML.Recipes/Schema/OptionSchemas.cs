@@ -1,14 +1,17 @@
 using System.ComponentModel.DataAnnotations;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using Build.ML.Abstractions.Components;
+using Build.ML.Graph.Catalogs;
 using Build.ML.Recipes.Options;
 
 namespace Build.ML.Recipes.Schema;
 
 /// <summary>Options records to JSON Schema objects.</summary>
+/// <param name="components">Classes that options may choose by name.</param>
 /// <param name="docs">Descriptions.</param>
 /// <param name="definitions">Receives the definitions of nested records, which may refer to themselves.</param>
-internal sealed class OptionSchemas(XmlDocs docs, JsonObject definitions)
+internal sealed class OptionSchemas(ComponentCatalogs components, XmlDocs docs, JsonObject definitions)
 {
     /// <summary>Reference to "a whole <c>${Property}</c>", which stands for a value of any type.</summary>
     internal static JsonObject AnyProperty => Ref("property");
@@ -103,6 +106,8 @@ internal sealed class OptionSchemas(XmlDocs docs, JsonObject definitions)
                 return Lengths(free, option, "minProperties", "maxProperties");
             case RecordOption record:
                 return Nested(record.ClrType);
+            case ComponentOption component:
+                return Component(component.ClrType);
             case ReferenceOption:
                 return new() { ["type"] = "string", ["minLength"] = 1 };
             default:
@@ -121,6 +126,46 @@ internal sealed class OptionSchemas(XmlDocs docs, JsonObject definitions)
         }
 
         return Ref(name);
+    }
+
+    // A name alone, or a mapping with the name and the options of the class of that name.
+    private JsonObject Component(Type kind)
+    {
+        var definition = kind.FullName!.Replace('+', '.');
+        if (!definitions.ContainsKey(definition))
+        {
+            definitions[definition] = true; // a component may hold another of its kind
+            definitions[definition] = components.Of(kind) is not { } members ? false : new JsonObject
+            {
+                ["anyOf"] = new JsonArray(
+                    SchemaParts.Names(members, docs, $"A {ComponentCatalogs.WordFor(kind)} with its default options."), Chosen(kind, members, ComponentOption.Selector)),
+            };
+        }
+
+        return Ref(definition);
+    }
+
+    /// <summary>A mapping with the name of a component and its options.</summary>
+    /// <param name="kind">The kind.</param>
+    /// <param name="members">Its members.</param>
+    /// <param name="selector">The key that holds the name.</param>
+    /// <param name="more">Further properties that stand beside the options, with their schemas.</param>
+    internal JsonObject Chosen(Type kind, Catalog<object> members, string selector, params KeyValuePair<string, JsonNode>[] more)
+    {
+        var cases = new JsonArray();
+        foreach (var member in members)
+        {
+            cases.Add(SchemaParts.Case(selector, member.Name, Record(member.Type, [selector, .. more.Select(m => m.Key)])));
+        }
+
+        var properties = new JsonObject { [selector] = SchemaParts.Names(members, docs, $"The {ComponentCatalogs.WordFor(kind)}.") };
+        foreach (var (key, schema) in more)
+        {
+            properties[key] = schema;
+        }
+
+        return SchemaParts.WithCases(
+            new() { ["type"] = "object", ["properties"] = properties, ["required"] = new JsonArray(selector) }, cases);
     }
 
     private static JsonObject Checked(JsonObject schema, OptionProperty option)
@@ -192,6 +237,7 @@ internal sealed class OptionSchemas(XmlDocs docs, JsonObject definitions)
         (TextOption, string text) => text,
         (NumberOption, _) when double.IsFinite(Number(value)) => JsonNode.Parse(Convert.ToString(value, CultureInfo.InvariantCulture)!),
         (IntegerOption, _) => JsonNode.Parse(Convert.ToString(value, CultureInfo.InvariantCulture)!),
+        (ComponentOption, _) => ComponentCatalogs.NameOf(value),
         (ListOption list, _) => new JsonArray([.. OptionCollections.Items(value).Select(i => Default(list.Item, i))]),
         _ => null,
     };

@@ -2,7 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Build.ML.Abstractions;
-using Build.ML.Graph.Catalogs;
+using static Build.ML.Recipes.Schema.SchemaParts;
 
 namespace Build.ML.Recipes.Schema;
 
@@ -33,7 +33,7 @@ public static class RecipeSchema
             },
         };
         var docs = new XmlDocs();
-        var options = new OptionSchemas(docs, definitions);
+        var options = new OptionSchemas(catalogs.Components, docs, definitions);
         definitions["step"] = Step(catalogs, docs, options);
         definitions["data"] = Data(catalogs, docs, options);
         definitions["metric"] = Metric(catalogs, docs, options);
@@ -162,45 +162,6 @@ public static class RecipeSchema
             ["required"] = new JsonArray("use"),
         };
         return new JsonObject { ["anyOf"] = new JsonArray(Names(catalogs.Metrics, docs, "A metric with its default options."), WithCases(mapping, cases)) };
-    }
-
-    private static JsonObject WithCases(JsonObject schema, JsonArray cases)
-    {
-        if (cases.Count > 0)
-        {
-            schema["allOf"] = cases; // an empty allOf is not valid
-        }
-
-        return schema;
-    }
-
-    private static JsonObject Case(string key, string name, JsonObject then) => new()
-    {
-        ["if"] = new JsonObject
-        {
-            ["properties"] = new JsonObject { [key] = new JsonObject { ["const"] = name } },
-            ["required"] = new JsonArray(key),
-        },
-        ["then"] = then,
-    };
-
-    private static JsonObject Names<T>(Catalog<T> catalog, XmlDocs docs, string description)
-        where T : class
-    {
-        var names = new JsonArray();
-        foreach (var entry in catalog)
-        {
-            var name = new JsonObject { ["const"] = entry.Name };
-            names.Add(docs.Of(entry.Type) is { } text ? Described(name, text) : name);
-        }
-
-        return new JsonObject { ["description"] = description, ["anyOf"] = names.Count > 0 ? names : new JsonArray(false) };
-    }
-
-    private static JsonObject Described(JsonObject schema, string description)
-    {
-        schema["description"] = description;
-        return schema;
     }
 
     private static JsonObject Text(string description, string? pattern = null)
