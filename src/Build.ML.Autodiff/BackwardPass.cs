@@ -26,7 +26,7 @@ internal sealed class BackwardPass(TrainingModelBuilder builder, OnnxGraph graph
             }
 
             var ofOutputs = node.Outputs.Select(o => Take(o, gradients)).ToArray();
-            if (rules.FindRule(node.Domain, node.OpType) is { } rule)
+            if ((GradientFlow.RuleOf(node) ?? rules.FindRule(node.Domain, node.OpType)) is { } rule)
             {
                 Propagate(node, rule, ofOutputs, op);
             }

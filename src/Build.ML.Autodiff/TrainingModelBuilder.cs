@@ -201,7 +201,7 @@ public sealed class TrainingModelBuilder
     {
         foreach (var node in _model.Graph.Nodes.ToArray())
         {
-            if (Options.Rules.FindForm(node.Domain, node.OpType) is not { } form || !node.Reads().Any(_dependent.Contains))
+            if (GradientFlow.RuleOf(node) is not null || Options.Rules.FindForm(node.Domain, node.OpType) is not { } form || !node.Reads().Any(_dependent.Contains))
             {
                 continue;
             }
