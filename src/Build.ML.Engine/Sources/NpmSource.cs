@@ -20,7 +20,8 @@ internal sealed class NpmSource : IFileSource
     public (string Name, string Sha256) Identify(string reference)
     {
         var npm = Parse(reference);
-        return (npm.Path[(npm.Path.LastIndexOf('/') + 1)..], npm.Sha256);
+        var path = npm.Path.Length > 0 ? npm.Path : $"{npm.Package}-{npm.Version}.tgz";
+        return (path[(path.LastIndexOf('/') + 1)..], npm.Sha256);
     }
 
     /// <inheritdoc/>
@@ -31,6 +32,12 @@ internal sealed class NpmSource : IFileSource
         Pack($"{npm.Package}@{npm.Version}", scratch, location, cancellation);
         var archive = Directory.EnumerateFiles(scratch, "*.tgz").FirstOrDefault()
             ?? throw new DiagnosticException("BML5010", $"'npm pack {npm.Package}@{npm.Version}' ended well but left no package.", location);
+        if (npm.Path.Length == 0)
+        {
+            File.Move(archive, target);
+            return;
+        }
+
         Extract(archive, npm, target, location, cancellation);
     }
 
