@@ -68,6 +68,15 @@ public sealed record ModelSource(FileReference Reference, SourceLocation Locatio
 /// <param name="Location">Where the recipe says so.</param>
 public sealed record DataSource(string Name, string Reader, object Options, SourceLocation Location)
 {
+    /// <summary>The keys that every reader has beside its own options.</summary>
+    internal static readonly string[] CommonKeys = ["reader", "split", "shuffle", "skip", "limit"];
+
+    /// <summary><c>split:</c> the part of the samples that is taken, before all else; default null, all.</summary>
+    public DataSplit? Split { get; init; }
+
+    /// <summary><c>shuffle:</c> seed of the order that the samples are put into, before <see cref="Skip"/> and <see cref="Limit"/>; default null, as the reader has them.</summary>
+    public int? ShuffleSeed { get; init; }
+
     /// <summary><c>skip:</c> samples left out at the start; default 0.</summary>
     public int Skip { get; init; }
 

@@ -151,14 +151,17 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
         var keys = new MappingReader(mapping, violations);
         var limit = Whole(keys.Text("limit"), "limit", 1, int.MaxValue);
         var skip = Whole(keys.Text("skip"), "skip", 0, int.MaxValue);
+        var shuffle = Whole(keys.Text("shuffle"), "shuffle", 0, int.MaxValue);
+        var binder = new OptionBinder(scope.FilesOnly());
+        var split = keys.Map("split") is { } parts ? (DataSplit?)binder.Bind(typeof(DataSplit), parts, parts, $"'split' of data set '{name.Text}'") : null;
         if (keys.Text("reader", required: true) is not { } reader || Find(catalogs.Readers, reader, "reader", violations) is not { } entry)
         {
             return null;
         }
 
-        var options = new OptionBinder(scope.FilesOnly()).Bind(
-            entry.Create().OptionsType, mapping, mapping, $"data set '{name.Text}' of reader {entry.Name}", "reader", "limit", "skip");
-        return options is null ? null : new(name.Text, entry.Name, options, name.Location) { Limit = limit, Skip = skip ?? 0 };
+        var options = binder.Bind(entry.Create().OptionsType, mapping, mapping, $"data set '{name.Text}' of reader {entry.Name}", DataSource.CommonKeys);
+        return options is null ? null
+            : new(name.Text, entry.Name, options, name.Location) { Limit = limit, Skip = skip ?? 0, ShuffleSeed = shuffle, Split = split };
     }
 
     /// <summary>The catalog's entry, or null after a violation.</summary>

@@ -35,6 +35,7 @@ public sealed class SchemaTests
     [InlineData("reader: idx, images: data/images.idx }", "reader: idx }", "/data/test: required images")]
     [InlineData("reader: idx, images: data/images.idx }", "reader: csv }", "/data/test/reader: anyOf")]
     [InlineData("limit: 200", "limit: 0", "/data/calibration/limit: anyOf")]
+    [InlineData("limit: 200", "split: { part: all }", "/data/calibration/split/part: anyOf")]
     [InlineData("limit: 200", "limt: 200", "/data/calibration/limt: false")]
     [InlineData("top: 5", "top: 0", "/evaluate/metrics/0: anyOf")]
     [InlineData("size, latency", "sise, latency", "/evaluate/metrics/1: anyOf")]

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Build.ML.Abstractions.Data;
 using Build.ML.Engine.Work;
 using Build.ML.Graph.Diagnostics;
@@ -24,12 +25,40 @@ internal sealed class DataSets(ItemContext context)
         var source = context.Recipe.DataNamed(name);
         var options = context.Files.Localize(source.Options, source.Location, context.Cancellation);
         var all = context.Services.Catalogs.Readers.Find(source.Reader)!.Create().Read(options);
-        var count = Math.Min(all.Count - source.Skip, source.Limit ?? int.MaxValue);
-        return count > 0
-            ? source.Skip == 0 && count == all.Count ? all : new Slice(all, source.Skip, count)
-            : throw new DiagnosticException("BML5008",
-                $"Data set '{name}' has no sample: {all.Count} were read, skip is {source.Skip}, limit {source.Limit?.ToString(System.Globalization.CultureInfo.InvariantCulture) ?? "none"}. "
+        var order = source.Split is { } split ? SampleOrder.Of(all.Count, split) : null;
+        var taken = order?.Length ?? all.Count;
+        if (source.ShuffleSeed is { } seed)
+        {
+            var shuffled = SampleOrder.Shuffled(taken, seed);
+            order = order is null ? shuffled : [.. shuffled.Select(i => order[i])];
+        }
+
+        var count = Math.Min(taken - source.Skip, source.Limit ?? int.MaxValue);
+        if (count <= 0)
+        {
+            var part = source.Split is { } chosen ? string.Create(CultureInfo.InvariantCulture, $"{taken} of them are the part {chosen.Part}, ") : "";
+            throw new DiagnosticException("BML5008",
+                $"Data set '{name}' has no sample: {all.Count} were read, {part}skip is {source.Skip}, limit {source.Limit?.ToString(CultureInfo.InvariantCulture) ?? "none"}. "
                 + "At least one is needed.", source.Location);
+        }
+
+        return order is not null ? new Selection(all, order.AsMemory(source.Skip, count))
+            : source.Skip == 0 && count == all.Count ? all : new Slice(all, source.Skip, count);
+    }
+
+    private sealed class Selection(DataSet all, ReadOnlyMemory<int> indices) : DataSet
+    {
+        public override int Count => indices.Length;
+
+        public override Sample this[int index]
+        {
+            get
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(index);
+                ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(index, indices.Length);
+                return all[indices.Span[index]];
+            }
+        }
     }
 
     private sealed class Slice(DataSet all, int skip, int count) : DataSet

@@ -148,6 +148,16 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
             .Add($"{prefix}: assembly of {source.Reader}", services.AssemblyHash(services.Catalogs.Readers.Find(source.Reader)!.Type))
             .Add($"{prefix}: skip", source.Skip.ToString(CultureInfo.InvariantCulture))
             .Add($"{prefix}: limit", source.Limit?.ToString(CultureInfo.InvariantCulture) ?? "none");
+        if (source.ShuffleSeed is { } seed)
+        {
+            builder.Add($"{prefix}: shuffle", seed.ToString(CultureInfo.InvariantCulture));
+        }
+
+        if (source.Split is { } split)
+        {
+            AddOptions(builder, $"{prefix}: split ", split);
+        }
+
         AddOptions(builder, $"{prefix}: ", source.Options);
     }
 }

@@ -130,7 +130,7 @@ public static class RecipeSchema
         var cases = new JsonArray();
         foreach (var reader in catalogs.Readers)
         {
-            cases.Add(Case("reader", reader.Name, options.Record(reader.Create().OptionsType, "reader", "limit", "skip")));
+            cases.Add(Case("reader", reader.Name, options.Record(reader.Create().OptionsType, DataSource.CommonKeys)));
         }
 
         var data = new JsonObject
@@ -141,6 +141,8 @@ public static class RecipeSchema
                 ["reader"] = Names(catalogs.Readers, docs, "What reads the files."),
                 ["limit"] = Count(1, "Samples taken at most. Default: all."),
                 ["skip"] = Count(0, "Samples left out at the start. Default 0."),
+                ["shuffle"] = Count(0, "Seed of a random order, taken before skip and limit. Default: the order of the files."),
+                ["split"] = Described(options.Record(typeof(DataSplit)), "Takes one of three parts that share no sample. Default: all samples."),
             },
             ["required"] = new JsonArray("reader"),
         };
