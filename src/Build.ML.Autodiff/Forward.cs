@@ -49,6 +49,10 @@ public sealed class Forward
     /// <param name="index">From 0.</param>
     public Value? Output(int index) => index < Node.Outputs.Count && Node.Outputs[index].Name.Length > 0 ? Node.Outputs[index] : null;
 
+    /// <summary>An output that the node may leave out, such as a normalization's statistics: added to the node where it does.</summary>
+    /// <param name="index">From 0.</param>
+    public Value Saved(int index) => Output(index) ?? _builder.Ops.AddOutput(Node, index);
+
     /// <summary>An integer attribute.</summary>
     public long Int(string name, long otherwise) => Node.Int(name, otherwise);
 
@@ -68,11 +72,29 @@ public sealed class Forward
         return (int)(axis < 0 ? axis + X.Rank() : axis);
     }
 
+    /// <summary>The number of a constant input of one element, or another number where it is left out.</summary>
+    /// <param name="index">From 0.</param>
+    /// <param name="otherwise">Where it is left out.</param>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML8105: the input is no constant.</exception>
+    public double Number(int index, double otherwise) => Node.Input(index) is not { } value ? otherwise
+        : value.Constant is not { } tensor ? throw NotConstant(index, value)
+        : tensor.Type switch
+        {
+            Graph.DataType.Float => tensor.ToArray<float>()[0],
+            Graph.DataType.Double => tensor.ToArray<double>()[0],
+            Graph.DataType.Bool => tensor.ToArray<bool>()[0] ? 1 : 0,
+            Graph.DataType.Int32 => tensor.ToArray<int>()[0],
+            Graph.DataType.Int64 => tensor.ToArray<long>()[0],
+            _ => throw NotConstant(index, value),
+        };
+
     /// <summary>The integers of a constant input, or null where it is left out.</summary>
     /// <param name="index">From 0.</param>
     /// <exception cref="Graph.Diagnostics.DiagnosticException">BML8105: the input is no constant.</exception>
     public long[]? Constant(int index) => Node.Input(index) is not { } value ? null
         : value.Constant is { } tensor ? (tensor.Type == Graph.DataType.Int32 ? Array.ConvertAll(tensor.ToArray<int>(), v => (long)v) : tensor.ToArray<long>())
-        : throw new Graph.Diagnostics.DiagnosticException(
-            "BML8105", $"{Node.DisplayName}: input {index} ('{value.Name}') is computed when the model runs; its gradient needs it as a constant.");
+        : throw NotConstant(index, value);
+
+    private Graph.Diagnostics.DiagnosticException NotConstant(int index, Value value) => new(
+        "BML8105", $"{Node.DisplayName}: input {index} ('{value.Name}') is computed when the model runs; its gradient needs it as a constant.");
 }

@@ -18,8 +18,8 @@ public sealed class GradientRuleSet
     /// <summary>The rules of this assembly.</summary>
     public static GradientRuleSet BuiltIn => LazyBuiltIn.Value;
 
-    /// <summary>Every operator with a gradient: domain (empty for ONNX's own) and operator.</summary>
-    public IReadOnlyCollection<(string Domain, string OpType)> Operators => _rules.Keys;
+    /// <summary>Every operator with a gradient, by a rule or by its training form: domain (empty for ONNX's own) and operator.</summary>
+    public IEnumerable<(string Domain, string OpType)> Operators => _rules.Keys.Union(_forms.Keys);
 
     /// <summary>The rules of this assembly and others.</summary>
     /// <param name="others">Assemblies with tables of their own.</param>

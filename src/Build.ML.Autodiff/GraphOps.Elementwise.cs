@@ -90,6 +90,15 @@ public sealed partial class GraphOps
     /// <summary>A comparison or logical operator: Greater, Less, Equal, And, Or, …</summary>
     public Value Compare(string opType, Value a, Value b) => Node(opType, [a, b]);
 
+    /// <summary>a where the condition holds, else 0: a product with the condition as a number, which is faster than Where. For a that is finite.</summary>
+    /// <param name="condition">A boolean.</param>
+    /// <param name="a">Kept where it holds.</param>
+    public Value Keep(Value condition, Value a)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        return Mul(a, Cast(condition, a.ElementType));
+    }
+
     /// <summary>To another element type.</summary>
     public Value Cast(Value a, DataType to) => a.ElementType == to ? a : Node("Cast", [a], NodeAttribute.Int("to", (long)to));
 

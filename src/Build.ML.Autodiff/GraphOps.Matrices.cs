@@ -1,3 +1,4 @@
+using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 
 namespace Build.ML.Autodiff;
@@ -151,4 +152,53 @@ public sealed partial class GraphOps
     /// <summary>Parts of a value along an axis.</summary>
     public Value[] Split(Value a, int axis, params ReadOnlySpan<long> sizes) =>
         sizes.Length == 1 ? [a] : Nodes("Split", [a, Integers(sizes)], sizes.Length, NodeAttribute.Int("axis", axis));
+
+    /// <summary>
+    /// The gradient of picking slices: zeros with <paramref name="axis"/> of size <paramref name="size"/>, to which slice i of <paramref name="parts"/> is added at index indices[i].
+    /// ScatterElements adds one element after another in order: ScatterND races where an index repeats.
+    /// </summary>
+    /// <param name="parts">Its <paramref name="axis"/> has as many slices as there are indices.</param>
+    /// <param name="axis">From 0.</param>
+    /// <param name="size">Size along the axis that the indices point into.</param>
+    /// <param name="indices">Integers, rank 1; negative ones count from the end.</param>
+    public Value ScatterAdd(Value parts, int axis, long size, Value indices)
+    {
+        var sizes = parts.Sizes();
+        var (before, after) = (StaticSizes.Product(sizes.AsSpan()[..axis]), StaticSizes.Product(sizes.AsSpan()[(axis + 1)..]));
+        long[] whole = [.. sizes[..axis], size, .. sizes[(axis + 1)..]];
+        if (Run(indices) is { } first)
+        {
+            // Neighbours in order, such as one index: zeros around them.
+            var pads = new long[2 * whole.Length];
+            (pads[axis], pads[axis + whole.Length]) = (first, size - first - sizes[axis]);
+            return Pad(parts, pads);
+        }
+
+        var count = sizes[axis];
+        var (three, at) = before == 1 ? (new[] { count, after }, 0) : ([before, count, after], 1);
+        var target = before == 1 ? Zeros(size, after) : Zeros(before, size, after);
+        var index = Expand(Reshape(indices, at == 0 ? [count, 1] : [1, count, 1]), three);
+        return Reshape(
+            Node("ScatterElements", [target, index, Reshape(parts, three)], NodeAttribute.Int("axis", at), NodeAttribute.String("reduction", "add")), whole);
+
+        long? Run(Value value)
+        {
+            if (value.Constant is not { } tensor || tensor.Count == 0)
+            {
+                return null;
+            }
+
+            var known = tensor.Type == DataType.Int32 ? Array.ConvertAll(tensor.ToArray<int>(), v => (long)v) : tensor.ToArray<long>();
+            var start = known[0] < 0 ? known[0] + size : known[0];
+            for (var i = 1; i < known.Length; i++)
+            {
+                if ((known[i] < 0 ? known[i] + size : known[i]) != start + i)
+                {
+                    return null;
+                }
+            }
+
+            return start;
+        }
+    }
 }

@@ -127,6 +127,24 @@ public sealed partial class GraphOps
     /// <param name="momentum">0 to 1.</param>
     public void Track(Value initializer, Value statistic, float momentum) => _builder.AddState(initializer, statistic, momentum);
 
+    /// <summary>Adds an optional output to a node that left it out.</summary>
+    internal Value AddOutput(Node node, int index)
+    {
+        while (node.Outputs.Count <= index)
+        {
+            node.AddOutput(_builder.FreshName(node.OpType));
+        }
+
+        var output = node.Outputs[index];
+        if (output.Name.Length == 0)
+        {
+            _graph.Rename(output, _builder.FreshName(node.OpType));
+        }
+
+        _shapes.Infer(node);
+        return output;
+    }
+
     private Value[] Emit(string domain, string opType, ReadOnlySpan<Value?> inputs, int outputs, TensorType? type, ReadOnlySpan<NodeAttribute> attributes)
     {
         var node = _graph.CreateNode(opType, domain);

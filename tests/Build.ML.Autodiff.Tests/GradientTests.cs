@@ -45,7 +45,7 @@ public sealed class GradientTests
     {
         var (inputs, attributes) = (c.Inputs, c.Attributes);
         var differentiated = c.Checked ?? [.. Enumerable.Range(0, inputs.Length).Where(i => inputs[i]?.Type == DataType.Float)];
-        using var model = new Model(opset: 21);
+        using var model = new Model(opset: c.Opset);
         if (domain.Length > 0)
             model.OperatorSets[domain] = 1;
         var node = model.Graph.CreateNode(opType, domain);

@@ -15,6 +15,9 @@ public sealed record GradientCase(Tensor?[] Inputs, params NodeAttribute[] Attri
     /// <summary>Number of outputs; all float ones enter the loss.</summary>
     public int Outputs { get; init; } = 1;
 
+    /// <summary>Version of ONNX's operator set.</summary>
+    public long Opset { get; init; } = 21;
+
     /// <summary>Step of the differences, relative to values of about 1.</summary>
     public double Step { get; init; } = 1.0 / 64;
 
