@@ -8,7 +8,7 @@ namespace Build.ML.Quantization.Tests;
 
 public sealed class BlockWriterTests
 {
-    private sealed record Options : WeightFormOptions;
+    private sealed record Options : UniformBitsOptions;
 
     // 96 inputs fill blocks of 16 and 32, leave a remainder in 64, and are less than one of 128.
     public static TheoryData<int, int, bool, WeightForm> Cases()

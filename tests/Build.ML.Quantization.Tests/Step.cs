@@ -42,31 +42,3 @@ static class Step
         return 10 * Math.Log10(signal / noise);
     }
 }
-
-/// <summary>Samples made from a seed.</summary>
-sealed class NormalData(int count, params long[] sizes) : DataSet
-{
-    public override int Count => count;
-
-    public override Sample this[int index] => new([new("", Numbers.Tensor(1000 + index, 1, sizes))], Label.None);
-}
-
-/// <summary>Numbers made from a seed.</summary>
-static class Numbers
-{
-    /// <summary>Normally distributed (Box and Muller).</summary>
-    public static float[] Normal(int seed, long count, double deviation)
-    {
-        var random = new Random(seed);
-        var values = new float[count];
-        for (var i = 0; i < values.Length; i++)
-        {
-            values[i] = (float)(deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()));
-        }
-
-        return values;
-    }
-
-    public static Tensor Tensor(int seed, double deviation, params long[] sizes) =>
-        Graph.Tensors.Tensor.Of(Normal(seed, sizes.Aggregate(1L, (a, b) => a * b), deviation), sizes);
-}

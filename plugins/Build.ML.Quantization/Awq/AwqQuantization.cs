@@ -21,7 +21,7 @@ namespace Build.ML.Quantization.Awq;
 public sealed class AwqQuantization : Technique<AwqQuantization.Options>
 {
     /// <summary>Options of <c>quantize.awq</c>.</summary>
-    public sealed record Options : WeightFormOptions
+    public sealed record Options : UniformBitsOptions
     {
         /// <summary>Calibration data: some ten to a hundred samples like those in use.</summary>
         public required DataReference Data { get; init; }

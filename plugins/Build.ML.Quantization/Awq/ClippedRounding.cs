@@ -13,7 +13,7 @@ namespace Build.ML.Quantization.Awq;
 /// Rounds matrix products one group after another, the range of each block searched on the output error (<see cref="ClipSearch"/>) with the activations that the layers before, already
 /// rounded, give: a later layer makes up for what it can.
 /// </summary>
-internal sealed class ClippedRounding(Model model, WeightFormOptions options, int clipSteps, int refinements, StepContext context)
+internal sealed class ClippedRounding(Model model, UniformBitsOptions options, int clipSteps, int refinements, StepContext context)
 {
     private const int Sweeps = 3;
 

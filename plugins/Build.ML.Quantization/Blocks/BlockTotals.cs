@@ -9,6 +9,7 @@ internal sealed class BlockTotals
     private long _weights;
     private long _before;
     private double _bits;
+    private readonly SortedSet<int> _packedBits = [];
     private int _packed;
     private int _plain;
 
@@ -22,6 +23,11 @@ internal sealed class BlockTotals
         _weights += count;
         _before += layer.ByteLength;
         _bits += matrix.Format.EffectiveBits(layer.Columns) * count;
+        if (!isPlain)
+        {
+            _packedBits.Add(matrix.Format.Bits);
+        }
+
         (_packed, _plain) = (_packed + (isPlain ? 0 : 1), _plain + (isPlain ? 1 : 0));
     }
 
@@ -38,11 +44,12 @@ internal sealed class BlockTotals
             CultureInfo.InvariantCulture,
             $"{_packed + _plain} weights with {_weights} numbers: {_bits / 8 / _before:P1} of their former bytes, {_bits / _weights:0.00} bits a weight with scales and zero points."));
         var isPacked = _packed > 0 && options.Form == WeightForm.MatmulNbits;
-        if (isPacked && options.AccuracyLevel != 4 && options.Format.StorageBits != 4)
+        var slow = string.Join(" and ", _packedBits.Where(b => b is not (3 or 4)));
+        if (isPacked && options.AccuracyLevel != 4 && slow.Length > 0)
         {
-            notes.Add($"ONNX Runtime's CPU has no kernel for {options.Bits} bits with accuracy_level {options.AccuracyLevel}: it dequantizes the weights in every run, 10 to 20 times slower than float for one row. Use accuracy_level: 4.");
+            notes.Add($"ONNX Runtime's CPU has no kernel for {slow} bits with accuracy_level {options.AccuracyLevel}: it dequantizes the weights in every run, 10 to 20 times slower than float for one row. Use accuracy_level: 4.");
         }
-        else if (isPacked && options.Format.StorageBits == 2 && options.BlockSize is 16 or 256)
+        else if (isPacked && _packedBits.Contains(2) && options.BlockSize is (16 or 256))
         {
             notes.Add($"ONNX Runtime's CPU has no kernel for 2 bits with block_size {options.BlockSize}: it dequantizes the weights in every run, 10 to 20 times slower than float for one row. Use 32, 64 or 128.");
         }

@@ -3,13 +3,9 @@ using System.ComponentModel.DataAnnotations;
 
 namespace Build.ML.Quantization.Blocks;
 
-/// <summary>Options of all techniques that store weights in blocks of few bits.</summary>
+/// <summary>Options of all techniques that store weights in blocks of few bits, however they choose the bits.</summary>
 public abstract record WeightFormOptions : IValidatableObject
 {
-    /// <summary>Bits of a weight: 2, 3, 4 or 8. 3 bits are stored in 4. Default 4.</summary>
-    [AllowedValues(2, 3, 4, 8)]
-    public int Bits { get; init; } = 4;
-
     /// <summary>Inputs of an output channel that share a scale: 16, 32, 64, 128 or 256, or 0 for all of them. Default 32.</summary>
     [AllowedValues(0, 16, 32, 64, 128, 256)]
     public int BlockSize { get; init; } = 32;
@@ -34,9 +30,6 @@ public abstract record WeightFormOptions : IValidatableObject
 
     /// <summary>Globs over names of nodes, outputs and weights; layers that fit one are left as they are. Default none.</summary>
     public ImmutableArray<string> Exclude { get; init; } = [];
-
-    /// <summary>The format that the options describe, with float scales; <see cref="WeightLayer.Adapt"/> it to each layer.</summary>
-    internal BlockFormat Format => new(Bits, BlockSize, Symmetric);
 
     /// <inheritdoc/>
     public virtual IEnumerable<ValidationResult> Validate(ValidationContext validationContext) => [];

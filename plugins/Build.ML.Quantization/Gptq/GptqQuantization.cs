@@ -20,7 +20,7 @@ namespace Build.ML.Quantization.Gptq;
 public sealed class GptqQuantization : Technique<GptqQuantization.Options>
 {
     /// <summary>Options of <c>quantize.gptq</c>.</summary>
-    public sealed record Options : WeightFormOptions
+    public sealed record Options : UniformBitsOptions
     {
         /// <summary>Calibration data: inputs such as the model will meet; labels are not used. 128 samples of full length are usual for language models, 200 images for others.</summary>
         [Required]

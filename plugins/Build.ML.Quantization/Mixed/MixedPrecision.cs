@@ -21,7 +21,7 @@ namespace Build.ML.Quantization.Mixed;
 public sealed class MixedPrecision : Technique<MixedPrecision.Options>
 {
     /// <summary>Options of <c>quantize.mixed</c>. Exactly one of <c>average_bits</c>, <c>size</c> and <c>quality</c> is the budget.</summary>
-    public sealed record Options : IValidatableObject
+    public sealed record Options : WeightFormOptions
     {
         /// <summary>Data to measure sensitivities on: inputs such as the model will meet; labels are not used.</summary>
         [Required]
@@ -45,37 +45,17 @@ public sealed class MixedPrecision : Technique<MixedPrecision.Options>
         /// <summary>Budget: how much worse a metric of the recipe may become.</summary>
         public QualityBudget? Quality { get; init; }
 
-        /// <summary>Inputs of an output channel that share a scale: 16, 32, 64, 128 or 256, or 0 for all of them. Default 32.</summary>
-        [AllowedValues(0, 16, 32, 64, 128, 256)]
-        public int BlockSize { get; init; } = 32;
-
-        /// <summary>Whether zero is the same code everywhere, so that no zero points are stored. Default true.</summary>
-        public bool Symmetric { get; init; } = true;
-
         /// <summary>Whether the range of a block is cut where that lessens its squared error. Default <c>mse</c>.</summary>
         public WeightClip Clip { get; init; } = WeightClip.Mse;
 
-        /// <summary>Operator that carries the weights of matrix products. Default <c>matmul_nbits</c>; <c>dequantize_linear</c> is plain ONNX, without 2 bits.</summary>
-        public WeightForm Form { get; init; } = WeightForm.MatmulNbits;
-
-        /// <summary>
-        /// What MatMulNBits may compute in: 0 as the activations are; 4 rounds activations to 8 bits, several times faster where one row is multiplied, at some error. Default 4.
-        /// </summary>
-        [AllowedValues(0, 1, 2, 3, 4)]
-        public int AccuracyLevel { get; init; } = 4;
-
-        /// <summary>Operators to quantize: MatMul, Gemm, Gather, Conv. Default all.</summary>
-        public ImmutableArray<string> OpTypes { get; init; } = [];
-
-        /// <summary>Globs over names of nodes, outputs and weights; only layers that fit one are quantized. Default all.</summary>
-        public ImmutableArray<string> Include { get; init; } = [];
-
-        /// <summary>Globs over names of nodes, outputs and weights; layers that fit one are left as they are. Default none.</summary>
-        public ImmutableArray<string> Exclude { get; init; } = [];
-
         /// <inheritdoc/>
-        public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+        public override IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
         {
+            foreach (var result in base.Validate(validationContext))
+            {
+                yield return result;
+            }
+
             var budgets = (AverageBits is null ? 0 : 1) + (Size is null ? 0 : 1) + (Quality is null ? 0 : 1);
             if (budgets != 1)
             {
@@ -87,12 +67,7 @@ public sealed class MixedPrecision : Technique<MixedPrecision.Options>
                 yield return new($"choices must be some of 2, 3, 4, 8 and 32, not [{string.Join(", ", Choices)}].", [nameof(Choices)]);
             }
         }
-
-        internal WeightOptions WriterOptions => new() { BlockSize = BlockSize, Symmetric = Symmetric, Form = Form, AccuracyLevel = AccuracyLevel };
     }
-
-    /// <summary>What is written how; the bits are each layer's own.</summary>
-    internal sealed record WeightOptions : WeightFormOptions;
 
     /// <inheritdoc/>
     public override StepResult Apply(Model model, Options options, StepContext context)
@@ -100,7 +75,7 @@ public sealed class MixedPrecision : Technique<MixedPrecision.Options>
         OpTypeCheck.Require(options.OpTypes, WeightLayers.AllOpTypes);
         var selection = new LayerSelection(model, options.OpTypes, options.Include, options.Exclude);
         var found = WeightLayers.Find(model, selection, [.. WeightLayers.AllOpTypes]);
-        var writer = new BlockWriter(model, options.WriterOptions, context);
+        var writer = new BlockWriter(model, options, context);
         var rounding = new BlockRounding(options.Clip == WeightClip.Mse ? new MseClipping() : new RoundToNearest(), context.Threads);
         var (items, left) = Items(found, writer, options);
         var noises = new LayerSensitivities(context, rounding, options.Clip.ToString()).Measure(model, items, options.Data, options.Samples);

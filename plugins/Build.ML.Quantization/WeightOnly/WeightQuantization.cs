@@ -37,7 +37,7 @@ public enum WeightClip
 public sealed class WeightQuantization : Technique<WeightQuantization.Options>
 {
     /// <summary>Options of <c>quantize.weights</c>.</summary>
-    public sealed record Options : WeightFormOptions
+    public sealed record Options : UniformBitsOptions
     {
         /// <summary>How scales and zero points are found. Default <c>rtn</c>; <c>hqq</c> needs <c>symmetric: false</c>.</summary>
         public WeightMethod Method { get; init; } = WeightMethod.Rtn;

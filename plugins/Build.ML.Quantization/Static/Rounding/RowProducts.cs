@@ -7,6 +7,7 @@ namespace Build.ML.Quantization.Static.Rounding;
 /// <summary>
 /// The two matrix products of a linear layer's training, for a few outputs at a time: what it yields, and the gradient of its weights. Matrices are row-major; columns are
 /// padded with zeros to a multiple of <see cref="Lanes"/>, outputs to a multiple of <see cref="Outputs"/>, samples to an even number. One thread each.
+/// Apart from <see cref="Build.ML.Calibration.LinearAlgebra.MatrixProduct"/>, which packs its operands for the caches: of a band's 128 × 144 × 16 it took 1.7 times as long, of 128 × 144 × 8 three times.
 /// </summary>
 internal static class RowProducts
 {
