@@ -22,7 +22,7 @@ internal static class StaticForward
             BindInputs(model, options);
             foreach (var value in model.Graph.Initializers.ToArray())
             {
-                if (value.ElementType == DataType.Float && value.Uses.Count > 0 && value.Initializer!.Count > 0 && options.Trainable(value))
+                if (value.ElementType == DataType.Float && value.Uses.Count > 0 && value.Initializer!.Count > 0 && !IsStatistic(value) && options.Trainable(value))
                 {
                     var type = new TensorType(DataType.Float, value.Shape);
                     model.Graph.SetInitializer(value, null);
@@ -45,6 +45,9 @@ internal static class StaticForward
             throw;
         }
     }
+
+    // Running statistics follow the batches (GraphOps.Track) or stay; they have no gradient to descend.
+    private static bool IsStatistic(Value value) => value.Uses.All(u => u.Node is { OpType: "BatchNormalization", Domain: "" } && u.Index is 3 or 4);
 
     private static void BindInputs(Model model, TrainingModelOptions options)
     {

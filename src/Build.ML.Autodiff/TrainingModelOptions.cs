@@ -9,7 +9,7 @@ public sealed record TrainingModelOptions
     /// <summary>Sizes of inputs by name, the batch dimension included; an input that is not named must declare a static shape.</summary>
     public ImmutableDictionary<string, ImmutableArray<long>> InputSizes { get; init; } = ImmutableDictionary<string, ImmutableArray<long>>.Empty;
 
-    /// <summary>Which initializers are trained; asked of each of type float. Default: all that have at least one element and lead to a gradient.</summary>
+    /// <summary>Which initializers are trained; asked of each of type float that is no running statistic. Default: all that have at least one element and lead to a gradient.</summary>
     public Func<Value, bool> Trainable { get; init; } = static _ => true;
 
     /// <summary>

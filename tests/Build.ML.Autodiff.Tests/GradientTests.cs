@@ -58,7 +58,7 @@ public sealed class GradientTests
         foreach (var output in node.Outputs)
             model.Graph.AddOutput(output);
 
-        var builder = new TrainingModelBuilder(model, new TrainingModelOptions { Trainable = v => differentiated.Contains(int.Parse(v.Name[2..])) });
+        var builder = new TrainingModelBuilder(model, c.Options(new TrainingModelOptions { Trainable = v => differentiated.Contains(int.Parse(v.Name[2..])) }));
         Value? loss = null;
         for (var i = 0; i < c.Outputs; i++)
             if (builder.Find($"out{i}") is { ElementType: DataType.Float } y)

@@ -18,6 +18,9 @@ public sealed record GradientCase(Tensor?[] Inputs, params NodeAttribute[] Attri
     /// <summary>Version of ONNX's operator set.</summary>
     public long Opset { get; init; } = 21;
 
+    /// <summary>Changes how the model is differentiated.</summary>
+    public Func<TrainingModelOptions, TrainingModelOptions> Options { get; init; } = o => o;
+
     /// <summary>Step of the differences, relative to values of about 1.</summary>
     public double Step { get; init; } = 1.0 / 64;
 
