@@ -15,6 +15,7 @@ internal sealed class BackwardPass(TrainingModelBuilder builder, OnnxGraph graph
         var gradients = new Dictionary<Value, Value>();
         var errors = new List<Diagnostic>();
         var nodes = graph.Nodes.ToArray();
+        var recomputation = Recomputation.Plan(builder, nodes, builder.Options.MemoryBudget);
         op.Scope = "backward/";
         _parts[loss] = [op.Reshape(op.Scalar(1), loss.Sizes().AsSpan())];
         for (var i = nodes.Length - 1; i >= 0; i--)
@@ -26,9 +27,15 @@ internal sealed class BackwardPass(TrainingModelBuilder builder, OnnxGraph graph
             }
 
             var ofOutputs = node.Outputs.Select(o => Take(o, gradients)).ToArray();
+            recomputation?.Enter(node, ofOutputs.OfType<Value>().First());
+            var last = graph.LastNode!;
             if ((GradientFlow.RuleOf(node) ?? rules.FindRule(node.Domain, node.OpType)) is { } rule)
             {
                 Propagate(node, rule, ofOutputs, op);
+                for (var emitted = last.Next; emitted is not null && recomputation is not null; emitted = emitted.Next)
+                {
+                    recomputation.Redirect(emitted);
+                }
             }
             else
             {

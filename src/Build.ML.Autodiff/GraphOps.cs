@@ -145,6 +145,18 @@ public sealed partial class GraphOps
         return output;
     }
 
+    /// <summary>Emits a node again, on other inputs.</summary>
+    internal Value[] Repeat(Node node, ReadOnlySpan<Value?> inputs)
+    {
+        var outputs = Emit(node.Domain, node.OpType, inputs, node.Outputs.Count, null, node.Attributes.ToArray());
+        for (var i = 0; i < outputs.Length; i++)
+        {
+            outputs[i].Type ??= node.Outputs[i].Type;
+        }
+
+        return outputs;
+    }
+
     private Value[] Emit(string domain, string opType, ReadOnlySpan<Value?> inputs, int outputs, TensorType? type, ReadOnlySpan<NodeAttribute> attributes)
     {
         var node = _graph.CreateNode(opType, domain);

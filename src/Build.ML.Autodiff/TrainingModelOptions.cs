@@ -21,6 +21,12 @@ public sealed record TrainingModelOptions
     /// <summary>Whether Dropout nodes drop. Default true.</summary>
     public bool Dropout { get; init; } = true;
 
+    /// <summary>
+    /// Bytes of activations to hold at once; beyond that segments of the forward pass are computed a second time when the backward pass needs them, which costs up to a third more time.
+    /// Default: no limit.
+    /// </summary>
+    public long MemoryBudget { get; init; } = long.MaxValue;
+
     /// <summary>Operators beyond ONNX Runtime's own that the session has and that gradients may use, by operator type. Default: none; every gradient has a form without them.</summary>
     public ImmutableHashSet<string> Kernels { get; init; } = [];
 
