@@ -114,6 +114,7 @@ public sealed class TrainingModelBuilder
 
         new RemoveDeadNodes().Run(_model);
         new RemoveUnusedInitializers().Run(_model);
+        OrderLeaves();
         foreach (var input in graph.Inputs.Where(i => i.IsUnused).ToArray())
         {
             graph.RemoveInput(input);
@@ -190,11 +191,36 @@ public sealed class TrainingModelBuilder
 
     private string Return(string name, Value value)
     {
-        // A node of its own: two outputs may be one value, or an input.
-        var output = _model.Graph.Add("Identity", [value], name);
-        output.Type = new TensorType(value.ElementType, value.Shape);
-        _model.Graph.AddOutput(output);
-        return output.Name;
+        var graph = _model.Graph;
+        if (value.Producer is null || value.IsGraphOutput || _byName.ContainsKey(value.Name))
+        {
+            // A node of its own: two outputs may be one value, or an input; and values of the forward model keep their names.
+            var copy = graph.Add("Identity", [value], name);
+            copy.Type = new TensorType(value.ElementType, value.Shape);
+            value = copy;
+        }
+        else
+        {
+            graph.Rename(value, graph.UniqueName(name));
+        }
+
+        graph.AddOutput(value);
+        return value.Name;
+    }
+
+    /// <summary>
+    /// Moves the nodes that only yield outputs to the end, the one that can run first last. ONNX Runtime orders nodes by a depth-first walk from such nodes, the last in the file first: in
+    /// this order each gradient is computed as soon as it can be, and what it is computed from is let go of; in the order they were emitted in, all activations and all gradients of
+    /// activations would be held until the end.
+    /// </summary>
+    private void OrderLeaves()
+    {
+        var graph = _model.Graph;
+        foreach (var leaf in graph.Nodes.Where(n => n.Outputs.All(o => o.Uses.Count == 0)).Reverse().ToArray())
+        {
+            graph.Detach(leaf);
+            graph.InsertBefore(null, leaf);
+        }
     }
 
     private void ApplyForms()

@@ -1,5 +1,6 @@
 using Build.ML.Autodiff.Tests.Cases;
 using Build.ML.Graph;
+using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
 
 namespace Build.ML.Autodiff.Tests;
@@ -24,6 +25,20 @@ public sealed class RecomputationTests
     [Fact]
     public void A_budget_that_all_activations_fit_changes_nothing() =>
         Assert.Equal(Gradients(long.MaxValue).Nodes, Gradients(3 * Layers * LayerBytes).Nodes);
+
+    [Fact]
+    public void Gradients_stand_last_first_so_that_the_runtime_computes_the_nearest_to_the_loss_first()
+    {
+        using var model = new Model(opset: 21);
+        var x = model.Graph.AddInput("x", new TensorType(DataType.Float, Shape.Of(2, 3)));
+        for (var i = 0; i < 3; i++)
+            x = model.Graph.Add("MatMul", [x, model.Graph.AddInitializer($"w{i}", Tensor.Of(new float[9], 3, 3))], $"h{i}");
+        model.Graph.AddOutput(x);
+        var builder = new TrainingModelBuilder(model, new TrainingModelOptions());
+        using var training = builder.Differentiate(builder.Ops.Mean(builder.Outputs[0]));
+        var gradients = training.Model.Graph.Nodes.SelectMany(n => n.Outputs).Where(o => o.Name.StartsWith("gradient/", StringComparison.Ordinal)).Select(o => o.Name);
+        Assert.Equal(["gradient/w0", "gradient/w1", "gradient/w2"], gradients);
+    }
 
     static (Dictionary<string, float[]> Gradients, int Nodes) Gradients(long budget)
     {
