@@ -139,6 +139,7 @@ public sealed class BuildEngine : IDisposable
         FileEvaluation evaluation, IProgress<StepProgress> progress, Action<Diagnostic> report, CancellationToken cancellation = default)
     {
         var plan = Plan([evaluation.RecipeFile], cancellation);
+        BuildSource(plan.Items[0], plan, cancellation);
         var scratch = Directory.CreateDirectory(_temporary.Value.NewName()).FullName;
         try
         {
@@ -187,6 +188,16 @@ public sealed class BuildEngine : IDisposable
         }
 
         _services.Value.Store.Dispose();
+    }
+
+    // A model that an architecture builds is nowhere before its item is done.
+    private void BuildSource(WorkItem source, Plan plan, CancellationToken cancellation)
+    {
+        if (source.Work is ArchitectureWork && _runner.Value.Run(plan, source, SilentObserver.Instance, cancellation) is { Succeeded: false } failed)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            throw new DiagnosticException(failed.Diagnostics);
+        }
     }
 
     private void Collect()

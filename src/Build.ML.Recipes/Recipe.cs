@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Build.ML.Abstractions.Architectures;
 using Build.ML.Abstractions.References;
 using Build.ML.Graph.Diagnostics;
 
@@ -57,9 +58,19 @@ public sealed record Recipe
 }
 
 /// <summary>The model that the steps start from.</summary>
-/// <param name="Reference">Absolute path, or <c>npm:package@version/path#sha256-hex</c>.</param>
+/// <param name="Reference">Absolute path, or <c>npm:package@version/path#sha256-hex</c>; empty where <see cref="Architecture"/> is set.</param>
 /// <param name="Location">Where the recipe says so.</param>
-public sealed record ModelSource(FileReference Reference, SourceLocation Location);
+public sealed record ModelSource(FileReference Reference, SourceLocation Location)
+{
+    /// <summary>What builds the model, where no file holds it; else null.</summary>
+    public ArchitectureUse? Architecture { get; init; }
+}
+
+/// <summary><c>model: { architecture: … }</c>.</summary>
+/// <param name="Name">Name in the catalog.</param>
+/// <param name="Options">The architecture, bound and validated.</param>
+/// <param name="Seed"><c>seed:</c>; default the recipe's.</param>
+public sealed record ArchitectureUse(string Name, Architecture Options, long Seed);
 
 /// <summary>One entry of <c>data:</c>.</summary>
 /// <param name="Name">Its key.</param>

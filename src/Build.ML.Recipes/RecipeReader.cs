@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions;
+using Build.ML.Abstractions.Architectures;
+using Build.ML.Abstractions.Components;
 using Build.ML.Graph.Catalogs;
 using Build.ML.Abstractions.References;
 using Build.ML.Recipes.Options;
@@ -10,6 +12,12 @@ namespace Build.ML.Recipes;
 /// <summary>A recipe's YAML to its records. Goes on after a violation, so that all are found.</summary>
 internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, RecipeLoader loader)
 {
+    /// <summary>The key of <c>model:</c> that names an architecture.</summary>
+    internal const string ArchitectureKey = "architecture";
+
+    /// <summary>The key that sets a seed.</summary>
+    internal const string SeedKey = "seed";
+
     internal Recipe? Read(MappingReader top, PropertyExpander expander)
     {
         var source = loader.Files[0];
@@ -21,14 +29,15 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
         var results = new ResultReader(catalogs.Metrics, violations, scope, stepNames);
         var evaluate = results.Evaluation(top.Map("evaluate"));
         var stepScope = scope.WithMetrics((evaluate?.Metrics ?? []).Select(m => m.Metric).ToHashSet());
+        var seed = Whole<long>(top.Text(SeedKey), SeedKey, long.MinValue, long.MaxValue) ?? 0;
         var recipe = new Recipe
         {
             Name = NameOf(top, source),
             File = source.FullPath,
             Files = [.. loader.Files.Select(f => f.FullPath).Distinct()],
             Properties = expander.Used.ToImmutableSortedDictionary(StringComparer.Ordinal),
-            Model = ModelOf(top),
-            Seed = Whole<long>(top.Text("seed"), "seed", long.MinValue, long.MaxValue) ?? 0,
+            Model = ModelOf(top, scope, seed),
+            Seed = seed,
             Data = [.. data.Select(d => DataOf(d.Name, d.Value, scope)).OfType<DataSource>()],
             Steps = [],
         };
@@ -124,20 +133,41 @@ internal sealed class RecipeReader(CatalogSet catalogs, Violations violations, R
         return name;
     }
 
-    private ModelSource ModelOf(MappingReader top)
+    private ModelSource ModelOf(MappingReader top, BindingScope scope, long seed)
     {
-        var scalar = top.Text("model", required: true);
-        var (path, problem) = scalar is null ? (null, null) : FileReferences.Resolve(scalar);
+        var node = top.Value("model", required: true);
+        var source = new ModelSource(new FileReference(""), (node ?? top.Mapping).Location);
+        switch (node)
+        {
+            case YamlMapping mapping:
+                var own = Whole(new MappingReader(mapping, violations).Text(SeedKey), SeedKey, long.MinValue, long.MaxValue);
+                var options = new OptionBinder(scope.FilesOnly()).Component(typeof(Architecture), mapping, ArchitectureKey, SeedKey);
+                return options is null ? source : source with { Architecture = new(ComponentCatalogs.NameOf(options), (Architecture)options, own ?? seed) };
+            case YamlScalar scalar:
+                return source with { Reference = new(FileOf(scalar)) };
+            case not null:
+                violations.Add("BML1008", node, $"'model' is {node.Kind}; expected a path, or a mapping with '{ArchitectureKey}' and its options.");
+                break;
+            default:
+                break;
+        }
+
+        return source;
+    }
+
+    private string FileOf(YamlScalar scalar)
+    {
+        var (path, problem) = FileReferences.Resolve(scalar);
         if (problem is not null)
         {
             violations.Add(problem);
         }
-        else if (path is not null && Directory.Exists(path))
+        else if (Directory.Exists(path))
         {
-            violations.Add("BML1021", scalar!, $"'model' is the folder {path}; expected an .onnx file.");
+            violations.Add("BML1021", scalar, $"'model' is the folder {path}; expected an .onnx file.");
         }
 
-        return new(new FileReference(path ?? ""), (scalar ?? (YamlNode)top.Mapping).Location);
+        return path ?? "";
     }
 
     private DataSource? DataOf(YamlScalar name, YamlNode value, BindingScope scope)

@@ -1,8 +1,10 @@
 using System.Collections.Immutable;
+using Build.ML.Abstractions.Architectures;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Catalogs;
+using Build.ML.Graph.Diagnostics;
 
 namespace Build.ML.Engine.Tests;
 
@@ -74,5 +76,27 @@ public sealed class ChangeWeights : Technique<ChangeWeights.Options>
         }
 
         return new(model);
+    }
+}
+
+/// <summary>y = x · W, W 4×2 of seed + start, seed + start + 1, …</summary>
+[Architecture("test-linear")]
+public sealed record LinearNetwork : Architecture
+{
+    public int Start { get; init; }
+
+    public FileReference? Note { get; init; }
+
+    public override Model Build(long seed)
+    {
+        if (Start == 13)
+        {
+            throw new DiagnosticException("TST0013", "13 brings bad luck");
+        }
+
+        var model = Workspace.Linear();
+        var next = seed + Start + (Note is { Path: var path } ? new FileInfo(path).Length : 0);
+        Weights.Edit(model, _ => next++);
+        return model;
     }
 }

@@ -131,6 +131,36 @@ public sealed class ComponentTests : IDisposable
     public void A_component_with_an_option_of_the_selectors_name_is_the_authors_mistake() =>
         Assert.Equal("BML3020", Assert.Throws<DiagnosticException>(() => Training("{ goal: clash }")).Diagnostics[0].Code);
 
+    [Fact]
+    public void A_model_can_be_an_architecture_with_options_and_a_seed()
+    {
+        var model = _folder.Parse(Recipe("{}").Replace("model: models/rec.onnx", "model: { architecture: sample-net, width: 0.5, seed: 3 }", StringComparison.Ordinal)).Model;
+
+        Assert.Equal(new ArchitectureUse("sample-net", new SampleNetwork { Width = 0.5 }, 3), model.Architecture);
+    }
+
+    [Theory]
+    [InlineData("{ architecture: sample-net }", null, null)]
+    [InlineData("{ architecture: sample-net, width: 2, seed: 3 }", null, null)]
+    [InlineData("{ architecture: sample }", "BML1012", "/model: anyOf")]
+    [InlineData("{ architecture: sample-net, depth: 2 }", "BML1006", "/model: anyOf")]
+    [InlineData("{ architecture: sample-net, width: 9 }", "BML1010", "/model: anyOf")]
+    [InlineData("{ use: sample-net }", "BML1007", "/model: anyOf")]
+    [InlineData("[a]", "BML1008", "/model: anyOf")]
+    public void Reader_and_schema_agree_on_architectures(string model, string? code, string? place)
+    {
+        var recipe = Recipe("{}").Replace("models/rec.onnx", model, StringComparison.Ordinal);
+        var errors = _folder.Errors(recipe);
+        var found = new SchemaValidator(RecipeSchema.Build(SampleCatalog.All)).Validate(SchemaTests.Json(recipe));
+
+        Assert.Equal(code is null, errors.Count == 0 && found.Count == 0);
+        if (code is not null)
+        {
+            Assert.Contains($" {code} ", errors[0], StringComparison.Ordinal);
+            Assert.Contains(place, found);
+        }
+    }
+
     SampleTraining.Options Training(string with) => (SampleTraining.Options)_folder.Parse(Recipe(with)).StepNamed("a").Options;
 
     static string Recipe(string with) => $$"""

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.ComponentModel.DataAnnotations;
+using Build.ML.Abstractions.Architectures;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
@@ -54,6 +55,17 @@ public sealed record ImitationGoal : TrainingGoal, IValidatableObject
 public sealed record ClashingGoal : TrainingGoal
 {
     public string Use { get; init; } = "";
+}
+
+/// <summary>A small network.</summary>
+[Architecture("sample-net")]
+public sealed record SampleNetwork : Architecture
+{
+    /// <summary>Factor of widths. Default 1.</summary>
+    [Range(0.1, 8d)]
+    public double Width { get; init; } = 1;
+
+    public override Model Build(long seed) => new();
 }
 
 /// <summary>A kind without members.</summary>

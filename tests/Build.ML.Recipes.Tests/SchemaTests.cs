@@ -18,7 +18,7 @@ public sealed class SchemaTests
     [InlineData("recipe: ocr-edge", "recipes: ocr-edge", "/recipes: false")]
     [InlineData("recipe: ocr-edge", "recipe: a/b", "/recipe: pattern")]
     [InlineData("model: models/rec.onnx", "", ": required model")]
-    [InlineData("model: models/rec.onnx", "model: [a]", "/model: type")]
+    [InlineData("model: models/rec.onnx", "model: [a]", "/model: anyOf")]
     [InlineData("use: prune.channels", "use: prune.channel", "/steps/0/use: anyOf")]
     [InlineData("use: prune.channels", "usee: prune.channels", "/steps/0/usee: false")]
     [InlineData("sparsity: 0.3", "sparsty: 0.3", "/steps/0/with/sparsty: false")]

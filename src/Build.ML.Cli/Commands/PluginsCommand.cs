@@ -82,7 +82,7 @@ public sealed class PluginsCommand : ICliCommand
         {
             if (text.Length > 0)
             {
-                console.WriteLine($"  {label,-11}{text}");
+                console.WriteLine($"  {label.PadRight(10)} {text}");
             }
         }
     }

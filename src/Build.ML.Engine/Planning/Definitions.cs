@@ -41,6 +41,17 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
         return builder;
     }
 
+    /// <summary>Entries of a model that an architecture builds.</summary>
+    public FingerprintBuilder OfArchitecture(ArchitectureUse use)
+    {
+        var builder = Begin()
+            .Add("architecture", use.Name)
+            .Add($"assembly of {use.Name}", services.AssemblyHash(use.Options.GetType()))
+            .Add("seed", use.Seed.ToString(CultureInfo.InvariantCulture));
+        AddOptions(builder, "option ", use.Options);
+        return builder;
+    }
+
     /// <summary>The metrics that decide a step because its technique tries candidates against the gates; none for others.</summary>
     public ImmutableArray<string> GateMetrics(Step step) =>
         recipe.Evaluate is { } evaluation && services.Catalogs.Techniques.Find(step.Technique)!.Type.GetCustomAttribute<TechniqueAttribute>()!.ChecksGates

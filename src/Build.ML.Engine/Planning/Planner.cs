@@ -54,8 +54,7 @@ internal sealed class Planner(EngineServices services, EngineOptions options, Fi
     {
         var definitions = new Definitions(services, recipe, files);
         var items = new RecipeItems(recipe, options.WorkPath);
-        var source = new SourceWork(SourceFiles.Of(recipe.Model, files));
-        yield return items.Create(Recipe.SourceModel, WorkItemKind.Source, source, [], source.AddTo(definitions.Begin()), [SourceWork.FileName]);
+        yield return Source(recipe, items, definitions, files);
         foreach (var step in InOrder(recipe.Steps))
         {
             var work = new StepWork(step, definitions.DataOf(step), definitions.GateMetrics(step));
@@ -86,6 +85,17 @@ internal sealed class Planner(EngineServices services, EngineOptions options, Fi
             yield return items.Create(OutputWork.Name, WorkItemKind.Output, output, output.Needs(recipe, evaluations),
                 output.AddTo(definitions.Begin(), files), output.FileNames());
         }
+    }
+
+    private static WorkItem Source(Recipe recipe, RecipeItems items, Definitions definitions, PlanFiles files)
+    {
+        if (recipe.Model.Architecture is { } architecture)
+        {
+            return items.Create(Recipe.SourceModel, WorkItemKind.Source, new ArchitectureWork(architecture), [], definitions.OfArchitecture(architecture), [StepWork.ModelFile]);
+        }
+
+        var source = new SourceWork(SourceFiles.Of(recipe.Model, files));
+        return items.Create(Recipe.SourceModel, WorkItemKind.Source, source, [], source.AddTo(definitions.Begin()), [SourceWork.FileName]);
     }
 
     // Steps may be written in any order; the parser has made sure that they form no cycle.

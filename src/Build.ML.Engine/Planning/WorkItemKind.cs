@@ -3,7 +3,7 @@ namespace Build.ML.Engine;
 /// <summary>What a work item does.</summary>
 public enum WorkItemKind
 {
-    /// <summary>Resolves, checks and places the source model.</summary>
+    /// <summary>Resolves and checks the source model, or builds it.</summary>
     Source,
 
     /// <summary>Runs a technique.</summary>

@@ -72,16 +72,9 @@ internal static class ProvenanceStatement
     private static IEnumerable<object> Dependencies(
         ItemContext context, Output output, IReadOnlyList<Step> lineage, Dictionary<string, Fingerprint> fingerprints)
     {
-        var source = (SourceWork)context.Sibling(Recipe.SourceModel).Work;
-        var npm = NpmReference.TryParse(context.Recipe.Model.Reference.Path, out var reference, out _) ? reference : null;
         if (output.Step is not null)
         {
-            yield return new
-            {
-                Name = npm?.Path ?? Path.GetFileName(context.Recipe.Model.Reference.Path),
-                Uri = npm is null ? null : $"pkg:npm/{npm.Package.Replace("@", "%40", StringComparison.Ordinal)}@{npm.Version}",
-                Digest = Digest(source.Files.Hash),
-            };
+            yield return Source(context);
         }
 
         foreach (var step in lineage)
@@ -91,6 +84,24 @@ internal static class ProvenanceStatement
                 yield return new { Name = $"{step.Id}: {entry.Description}", Digest = Digest(entry.Value) };
             }
         }
+    }
+
+    private static object Source(ItemContext context)
+    {
+        var item = context.Sibling(Recipe.SourceModel);
+        if (context.Recipe.Model.Architecture is { } architecture)
+        {
+            return new { Name = $"architecture {architecture.Name}", Uri = (string?)null, Digest = Digest(FileHash.Of(context.ModelFile(Recipe.SourceModel))) };
+        }
+
+        var path = context.Recipe.Model.Reference.Path;
+        var npm = NpmReference.TryParse(path, out var reference, out _) ? reference : null;
+        return new
+        {
+            Name = npm?.Path ?? Path.GetFileName(path),
+            Uri = npm is null ? null : $"pkg:npm/{npm.Package.Replace("@", "%40", StringComparison.Ordinal)}@{npm.Version}",
+            Digest = Digest(((SourceWork)item.Work).Files.Hash),
+        };
     }
 
     private static Dictionary<string, string> Versions(ItemContext context)

@@ -51,7 +51,7 @@ internal sealed record ItemContext
 
     /// <summary>File of the source model, of a step's result, or of another model.</summary>
     public string ModelFile(string name) => OtherModels.TryGetValue(name, out var file) ? file
-        : name == Recipe.SourceModel
+        : name == Recipe.SourceModel && Recipe.Model.Architecture is null
         ? Files.Resolve(Recipe.Model.Reference.Path, Recipe.Model.Location, Cancellation)
         : Path.Combine(Sibling(name).Directory, StepWork.ModelFile);
 

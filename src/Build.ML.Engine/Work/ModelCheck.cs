@@ -25,13 +25,20 @@ internal static class ModelCheck
 
     /// <summary>Checks what a technique made.</summary>
     /// <exception cref="DiagnosticException">BML5007 and what the validator found: the technique's fault, not the user's.</exception>
-    public static void Result(Model model, Step step)
+    public static void Result(Model model, Step step) => Made(model, $"Technique {step.Technique} returned", "technique", step.Location);
+
+    /// <summary>Checks what an architecture made.</summary>
+    /// <exception cref="DiagnosticException">BML5007 and what the validator found: the architecture's fault, not the user's.</exception>
+    public static void Built(Model model, string architecture, SourceLocation location) =>
+        Made(model, $"Architecture {architecture} built", "architecture", location);
+
+    private static void Made(Model model, string what, string maker, SourceLocation location)
     {
         var errors = Check(model).Where(d => d.Severity == Severity.Error).ToList();
         if (errors.Count > 0)
         {
             throw new DiagnosticException([new("BML5007",
-                $"Technique {step.Technique} returned a model that is not valid ONNX; this is a defect of the technique, report it to its author.", step.Location), .. errors]);
+                $"{what} a model that is not valid ONNX; this is a defect of the {maker}, report it to its author.", location), .. errors]);
         }
     }
 

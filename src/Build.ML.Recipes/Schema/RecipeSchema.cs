@@ -2,6 +2,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Build.ML.Abstractions;
+using Build.ML.Abstractions.Architectures;
 using static Build.ML.Recipes.Schema.SchemaParts;
 
 namespace Build.ML.Recipes.Schema;
@@ -43,7 +44,7 @@ public static class RecipeSchema
             ["title"] = "Build.ML recipe",
             ["description"] = "A model and the steps that compress it.",
             ["type"] = "object",
-            ["properties"] = Keys(),
+            ["properties"] = Keys(Model(catalogs, options)),
             ["additionalProperties"] = false,
             ["required"] = new JsonArray("model"),
             ["anyOf"] = new JsonArray(Requires("steps"), Requires("include")),
@@ -51,10 +52,10 @@ public static class RecipeSchema
         };
     }
 
-    private static JsonObject Keys() => new()
+    private static JsonObject Keys(JsonObject model) => new()
     {
         ["recipe"] = Text("The recipe's name: letters, digits, _ and -. Default: the file's name.", NamePattern),
-        ["model"] = Text("The model to start from: a path relative to this file, or npm:package@1.2.3/path#sha256-hex."),
+        ["model"] = model,
         ["seed"] = Seed("Seed of all steps that set none. Default 0."),
         ["include"] = new JsonObject
         {
@@ -92,6 +93,20 @@ public static class RecipeSchema
             ["additionalProperties"] = new JsonObject { ["type"] = "string" },
         },
     };
+
+    private static JsonObject Model(CatalogSet catalogs, OptionSchemas options)
+    {
+        const string Description = "The model to start from: a path relative to this file, npm:package@1.2.3/path#sha256-hex, or an architecture to build with initial weights.";
+        var file = Text(Description);
+        if (catalogs.Components.Of(typeof(Architecture)) is not { } architectures)
+        {
+            return file;
+        }
+
+        var built = options.Chosen(typeof(Architecture), architectures, RecipeReader.ArchitectureKey,
+            new KeyValuePair<string, JsonNode>(RecipeReader.SeedKey, Seed("Seed of the initial weights. Default: the recipe's.")));
+        return new() { ["description"] = Description, ["anyOf"] = new JsonArray(file, built) };
+    }
 
     private static JsonObject Step(CatalogSet catalogs, XmlDocs docs, OptionSchemas options)
     {
