@@ -38,6 +38,7 @@ static class Layering
         ["Build.ML.Quantization"] = new([.. Contract, "Build.ML.Calibration"], Vectors),
         ["Build.ML.Pruning"] = new(Contract, Vectors),
         ["Build.ML.Optimization"] = new(Contract, Vectors),
+        ["Build.ML.Architectures"] = new(Contract, Vectors),
         ["Build.ML.Data"] = new(Contract, Vectors),
         ["Build.ML.Metrics"] = new(Contract, Vectors),
     };
