@@ -27,19 +27,24 @@ internal sealed class BackwardPass(TrainingModelBuilder builder, OnnxGraph graph
             }
 
             var ofOutputs = node.Outputs.Select(o => Take(o, gradients)).ToArray();
-            recomputation?.Enter(node, ofOutputs.OfType<Value>().First());
-            var last = graph.LastNode!;
-            if ((GradientFlow.RuleOf(node) ?? rules.FindRule(node.Domain, node.OpType)) is { } rule)
+            if (ofOutputs.OfType<Value>().FirstOrDefault() is { } known)
             {
+                recomputation?.Enter(node, known);
+            }
+
+            var last = graph.LastNode!;
+            try
+            {
+                var rule = GradientFlow.RuleOf(node) ?? rules.FindRule(node.Domain, node.OpType) ?? throw new DiagnosticException(NoGradient(node, "here"));
                 Propagate(node, rule, ofOutputs, op);
                 for (var emitted = last.Next; emitted is not null && recomputation is not null; emitted = emitted.Next)
                 {
                     recomputation.Redirect(emitted);
                 }
             }
-            else
+            catch (DiagnosticException e)
             {
-                errors.Add(NoGradient(node));
+                errors.AddRange(e.Diagnostics);
                 PropagateNothing(node);
             }
         }
@@ -104,8 +109,8 @@ internal sealed class BackwardPass(TrainingModelBuilder builder, OnnxGraph graph
 
     private List<Value> Parts(Value value) => _parts.TryGetValue(value, out var parts) ? parts : _parts[value] = [];
 
-    private static Diagnostic NoGradient(Node node) => new(
+    internal static Diagnostic NoGradient(Node node, string why) => new(
         "BML8102",
-        $"{node.DisplayName} has no gradient: the operator {(node.Domain.Length > 0 ? node.Domain + "." : "")}{node.OpType} is not differentiable here, and trainable weights come before it. "
+        $"{node.DisplayName} has no gradient: the operator {(node.Domain.Length > 0 ? node.Domain + "." : "")}{node.OpType} is not differentiable {why}, and trainable weights come before it. "
         + "Train only weights behind it, or leave those before it frozen.");
 }

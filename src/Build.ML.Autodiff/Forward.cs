@@ -95,6 +95,11 @@ public sealed class Forward
         : value.Constant is { } tensor ? (tensor.Type == Graph.DataType.Int32 ? Array.ConvertAll(tensor.ToArray<int>(), v => (long)v) : tensor.ToArray<long>())
         : throw NotConstant(index, value);
 
+    /// <summary>What a rule throws for a node of its operator that it has no gradient for.</summary>
+    /// <param name="why">Completes "is not differentiable …", such as "with reduction 'mul'".</param>
+    /// <returns>BML8102; reported together with all others of the model.</returns>
+    public Graph.Diagnostics.DiagnosticException NotDifferentiable(string why) => new(BackwardPass.NoGradient(Node, why));
+
     private Graph.Diagnostics.DiagnosticException NotConstant(int index, Value value) => new(
         "BML8105", $"{Node.DisplayName}: input {index} ('{value.Name}') is computed when the model runs; its gradient needs it as a constant.");
 }

@@ -138,7 +138,9 @@ public sealed class TrainingModelBuilder
 
     internal bool Depends(Value value) => _dependent.Contains(value);
 
-    /// <summary>Float outputs of a node that reads something dependent on a trainable weight depend on it too.</summary>
+    /// <summary>
+    /// Float outputs of a node that reads something dependent on a trainable weight depend on it too, and the integers of fake quantization: the gradient passes straight through them.
+    /// </summary>
     internal void NoteDependence(Node node)
     {
         var depends = false;
@@ -154,7 +156,7 @@ public sealed class TrainingModelBuilder
 
         foreach (var output in node.Outputs)
         {
-            if (output.ElementType.IsFloat() || output.Type is not TensorType)
+            if (output.ElementType.IsFloat() || output.Type is not TensorType || node.Is("QuantizeLinear"))
             {
                 _dependent.Add(output);
             }
@@ -225,6 +227,7 @@ public sealed class TrainingModelBuilder
 
     private void ApplyForms()
     {
+        var errors = new List<Diagnostic>();
         foreach (var node in _model.Graph.Nodes.ToArray())
         {
             if (GradientFlow.RuleOf(node) is not null || Options.Rules.FindForm(node.Domain, node.OpType) is not { } form || !node.Reads().Any(_dependent.Contains))
@@ -233,13 +236,25 @@ public sealed class TrainingModelBuilder
             }
 
             Ops.Before = node;
-            if (form(new Forward(this, node, []), Ops) is { } replacements)
+            try
             {
-                Replace(node, replacements);
+                if (form(new Forward(this, node, []), Ops) is { } replacements)
+                {
+                    Replace(node, replacements);
+                }
+            }
+            catch (DiagnosticException e)
+            {
+                errors.AddRange(e.Diagnostics);
             }
         }
 
         Ops.Before = null;
+        if (errors.Count > 0)
+        {
+            throw new DiagnosticException(errors);
+        }
+
     }
 
     private void Replace(Node node, Value?[] replacements)

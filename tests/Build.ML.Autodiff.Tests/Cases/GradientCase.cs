@@ -15,6 +15,12 @@ public sealed record GradientCase(Tensor?[] Inputs, params NodeAttribute[] Attri
     /// <summary>Number of outputs; all float ones enter the loss.</summary>
     public int Outputs { get; init; } = 1;
 
+    /// <summary>Whether the gradient is zero: the inputs enter the loss beside the node, so that there is one to compare.</summary>
+    public bool IsZero { get; init; }
+
+    /// <summary>Whether the training form must yield what the operator itself yields; not so where training differs, as with a batch's statistics.</summary>
+    public bool KeepsValues { get; init; } = true;
+
     /// <summary>Version of ONNX's operator set.</summary>
     public long Opset { get; init; } = 21;
 

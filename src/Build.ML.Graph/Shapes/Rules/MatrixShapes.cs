@@ -19,7 +19,8 @@ sealed class MatrixShapes : ShapeRuleTable
         Rule(["MatMulIntegerToFloat", "DynamicQuantizeMatMul"], c => c.Set(0, DataType.Float, MatMul(c, c.ShapeOf(0), c.ShapeOf(1))), Microsoft);
         Rule("MatMulInteger16", c => c.Set(0, DataType.Int32, MatMul(c, c.ShapeOf(0), c.ShapeOf(1))), Microsoft);
         // The weight is given transposed and packed: attributes K (inputs) and N (outputs) tell its size.
-        Rule(["MatMulNBits", "MatMulBnb4", "MatMulFpQ4"], c => c.Set(0, c.ElementOf(0), c.ShapeOf(0)?.With(-1, c.Int("N", 0))), Microsoft);
+        Rule(["MatMulNBits", "MatMulFpQ4"], c => c.Set(0, c.ElementOf(0), c.ShapeOf(0)?.With(-1, c.Int("N", 0))), Microsoft);
+        Rule("MatMulBnb4", c => c.Set(0, c.ElementOf(0), c.ShapeOf(0)?.With(-1, c.Int(c.Int("transB", 1) != 0 ? "N" : "K", 0))), Microsoft);
     }
 
     private static Shape? MatMul(ShapeContext c, Shape? a, Shape? b)
