@@ -1,4 +1,3 @@
-using Build.ML.Abstractions.Inference;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;

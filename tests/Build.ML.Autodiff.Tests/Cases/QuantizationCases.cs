@@ -17,7 +17,10 @@ public sealed class QuantizationCases : GradientCaseTable
         foreach (var type in new[] { 0, 1 })
             Case("MatMulBnb4", r => new(
                 [r.Normal(3, 32), Bytes(r, 5 * 32 / 2), r.Uniform(0.5, 1, 10)], NodeAttribute.Int("K", 32), NodeAttribute.Int("N", 5), NodeAttribute.Int("block_size", 16),
-                NodeAttribute.Int("quant_type", type)) { Checked = [0] }, type == 0 ? "FP4" : "NF4", Microsoft);
+                NodeAttribute.Int("quant_type", type))
+            {
+                Checked = [0],
+            }, type == 0 ? "FP4" : "NF4", Microsoft);
     }
 
     // Three blocks of 16 or two of 32, the last with elements behind K.
