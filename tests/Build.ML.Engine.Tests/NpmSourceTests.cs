@@ -16,7 +16,7 @@ public sealed class NpmSourceTests : IDisposable
     [SkippableFact]
     public void A_file_of_a_package_is_fetched_once_and_then_comes_from_the_cache()
     {
-        RequireNpm();
+        NpmPackage.Require();
         var path = Resolve($"{Package}/index.js#sha256-{Hash}", "first");
         Assert.Equal(Hash, FileHash.Of(path));
         Assert.Equal("index.js", Path.GetFileName(path));
@@ -27,7 +27,7 @@ public sealed class NpmSourceTests : IDisposable
     [SkippableFact]
     public void A_whole_package_is_fetched_as_it_is_published()
     {
-        RequireNpm();
+        NpmPackage.Require();
         const string published = "13c23b3f1f3a5c146b8906e23c8e674f8e4a6ff44b77720e1d4bddb7b2caf312";
         var path = Resolve($"{Package}#sha256-{published}", "whole");
         Assert.Equal(published, FileHash.Of(path));
@@ -37,7 +37,7 @@ public sealed class NpmSourceTests : IDisposable
     [SkippableFact]
     public void Another_content_than_the_recipe_says_is_refused()
     {
-        RequireNpm();
+        NpmPackage.Require();
         var error = Refused($"{Package}/package.json#sha256-{Hash}");
         Assert.Equal("BML5012", error.Code);
         Assert.Contains("5ecb92855f47dd9e225d37437e50f76c9fd41eda3d978d1d416066eadf1dc75c", error.Message);
@@ -46,7 +46,7 @@ public sealed class NpmSourceTests : IDisposable
     [SkippableFact]
     public void A_file_that_the_package_lacks_is_named()
     {
-        RequireNpm();
+        NpmPackage.Require();
         var error = Refused($"{Package}/model.onnx#sha256-{Hash}");
         Assert.Equal(("BML5011", Here), (error.Code, error.Location));
         Assert.Contains("model.onnx", error.Message);
@@ -55,7 +55,7 @@ public sealed class NpmSourceTests : IDisposable
     [SkippableFact]
     public void What_npm_says_about_a_version_that_does_not_exist_is_passed_on()
     {
-        RequireNpm();
+        NpmPackage.Require();
         var error = Refused($"npm:is-odd@999.0.0/index.js#sha256-{Hash}");
         Assert.Equal("BML5010", error.Code);
         Assert.Contains("is-odd@999.0.0", error.Message);
@@ -67,10 +67,6 @@ public sealed class NpmSourceTests : IDisposable
         var file = _folder.Write("a.onnx", "x");
         Assert.Equal(file, Resolve(file, "any"));
     }
-
-    private static void RequireNpm() => Prerequisite.Require(
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(p => File.Exists(Path.Combine(p, OperatingSystem.IsWindows() ? "npm.cmd" : "npm"))),
-        "needs npm (Debian: apt-get install npm)");
 
     private Diagnostic Refused(string reference) => Assert.Single(Assert.Throws<DiagnosticException>(() => Resolve(reference, "refused")).Diagnostics);
 
