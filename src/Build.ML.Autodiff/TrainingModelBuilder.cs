@@ -81,56 +81,18 @@ public sealed class TrainingModelBuilder
     /// <exception cref="DiagnosticException">BML8102: each node between the loss and a trainable weight whose operator has no gradient; BML8107: no weight leads to the loss.</exception>
     public TrainingModel Differentiate(Value loss, params IEnumerable<KeyValuePair<string, Value>> alsoReturn)
     {
-        ArgumentNullException.ThrowIfNull(loss);
-        ArgumentNullException.ThrowIfNull(alsoReturn);
-        if (loss.Count() != 1 || loss.ElementType != DataType.Float)
-        {
-            throw new ArgumentException($"A loss is a float scalar; '{loss.Name}' is {loss.Type}.", nameof(loss));
-        }
+        Check(loss);
+        return Complete(loss, new BackwardPass(this, _model.Graph).Run(loss), alsoReturn);
+    }
 
-        var gradients = new BackwardPass(this, _model.Graph).Run(loss);
-        var graph = _model.Graph;
-        while (graph.Outputs.Count > 0)
-        {
-            graph.RemoveOutput(graph.Outputs.Count - 1);
-        }
-
-        var lossName = Return("loss", Ops.Reshape(loss));
-        var parameters = ImmutableArray.CreateBuilder<TrainableParameter>(_parameters.Count);
-        foreach (var parameter in _parameters)
-        {
-            if (gradients.TryGetValue(parameter, out var gradient))
-            {
-                parameters.Add(new(parameter.Name, parameter.Name, Return("gradient/" + parameter.Name, gradient), parameter.Sizes()));
-            }
-        }
-
-        var states = _states.Select(s => new TrainedState(s.Name, Return("state/" + s.Name, s.Statistic), s.Momentum, s.Statistic.Sizes())).ToImmutableArray();
-        var extra = alsoReturn.Select(e => KeyValuePair.Create(Return(e.Key, e.Value), new TensorType(e.Value.ElementType, e.Value.Shape))).ToImmutableArray();
-        if (parameters.Count == 0)
-        {
-            throw NothingToTrain();
-        }
-
-        new RemoveDeadNodes().Run(_model);
-        new RemoveUnusedInitializers().Run(_model);
-        OrderLeaves();
-        foreach (var input in graph.Inputs.Where(i => i.IsUnused).ToArray())
-        {
-            graph.RemoveInput(input);
-        }
-
-        var ours = parameters.Select(p => p.Input).Concat(_random.Select(r => r.Input)).ToHashSet(StringComparer.Ordinal);
-        return new TrainingModel
-        {
-            Model = _model,
-            Parameters = parameters.ToImmutable(),
-            States = states,
-            Random = [.. _random.Where(r => graph.Inputs.Any(i => i.Name == r.Input))],
-            Data = [.. graph.Inputs.Where(i => !ours.Contains(i.Name)).Select(i => KeyValuePair.Create(i.Name, (TensorType)i.Type!))],
-            Loss = lossName,
-            Extra = extra,
-        };
+    /// <summary>A model that computes a loss without its gradients, for validation: its parameters are inputs all the same. The builder is used up.</summary>
+    /// <param name="loss">A float scalar built with <see cref="Ops"/>.</param>
+    /// <param name="alsoReturn">Other values to return, by name: parts of the loss, predictions.</param>
+    /// <returns>A model without states, whose parameters have empty names of gradients.</returns>
+    public TrainingModel Evaluate(Value loss, params IEnumerable<KeyValuePair<string, Value>> alsoReturn)
+    {
+        Check(loss);
+        return Complete(loss, null, alsoReturn);
     }
 
     internal static DiagnosticException NothingToTrain() => new(
@@ -222,6 +184,71 @@ public sealed class TrainingModelBuilder
         {
             graph.Detach(leaf);
             graph.InsertBefore(null, leaf);
+        }
+    }
+
+    private TrainingModel Complete(Value loss, IReadOnlyDictionary<Value, Value>? gradients, IEnumerable<KeyValuePair<string, Value>> alsoReturn)
+    {
+        ArgumentNullException.ThrowIfNull(alsoReturn);
+        var graph = _model.Graph;
+        while (graph.Outputs.Count > 0)
+        {
+            graph.RemoveOutput(graph.Outputs.Count - 1);
+        }
+
+        var lossName = Return("loss", Ops.Reshape(loss));
+        var parameters = ImmutableArray.CreateBuilder<TrainableParameter>(_parameters.Count);
+        foreach (var parameter in _parameters)
+        {
+            if (gradients is null)
+            {
+                parameters.Add(new(parameter.Name, parameter.Name, "", parameter.Sizes())); // those that the loss does not use go below
+            }
+            else if (gradients.TryGetValue(parameter, out var gradient))
+            {
+                parameters.Add(new(parameter.Name, parameter.Name, Return("gradient/" + parameter.Name, gradient), parameter.Sizes()));
+            }
+        }
+
+        var states = gradients is null ? [] : _states.Select(s => new TrainedState(s.Name, Return("state/" + s.Name, s.Statistic), s.Momentum, s.Statistic.Sizes())).ToImmutableArray();
+        var extra = alsoReturn.Select(e => KeyValuePair.Create(Return(e.Key, e.Value), new TensorType(e.Value.ElementType, e.Value.Shape))).ToImmutableArray();
+        if (parameters.Count == 0)
+        {
+            throw NothingToTrain();
+        }
+
+        new RemoveDeadNodes().Run(_model);
+        new RemoveUnusedInitializers().Run(_model);
+        OrderLeaves();
+        foreach (var input in graph.Inputs.Where(i => i.IsUnused).ToArray())
+        {
+            graph.RemoveInput(input);
+        }
+
+        if (gradients is null)
+        {
+            parameters.RemoveAll(p => graph.Inputs.All(i => i.Name != p.Input));
+        }
+
+        var ours = parameters.Select(p => p.Input).Concat(_random.Select(r => r.Input)).ToHashSet(StringComparer.Ordinal);
+        return new TrainingModel
+        {
+            Model = _model,
+            Parameters = parameters.ToImmutable(),
+            States = states,
+            Random = [.. _random.Where(r => graph.Inputs.Any(i => i.Name == r.Input))],
+            Data = [.. graph.Inputs.Where(i => !ours.Contains(i.Name)).Select(i => KeyValuePair.Create(i.Name, (TensorType)i.Type!))],
+            Loss = lossName,
+            Extra = extra,
+        };
+    }
+
+    private static void Check(Value loss)
+    {
+        ArgumentNullException.ThrowIfNull(loss);
+        if (loss.Count() != 1 || loss.ElementType != DataType.Float)
+        {
+            throw new ArgumentException($"A loss is a float scalar; '{loss.Name}' is {loss.Type}.", nameof(loss));
         }
     }
 

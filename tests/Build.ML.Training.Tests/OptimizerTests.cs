@@ -95,7 +95,7 @@ public sealed class OptimizerTests
         {
             Fill(w.Gradients, 100 + step);
             gradients[step - 1] = Doubles(w.Gradients);
-            update.Apply(step, optimizer.LearningRate, 1, 0);
+            update.Apply(step, optimizer.LearningRate, 1);
         }
 
         // Six steps of at most 20 roundings each of numbers near 1, in units of 6e-8; a wrong sign of Lion's step would be 2e-2.
@@ -119,7 +119,8 @@ public sealed class OptimizerTests
                 Fill(a.Gradients, step);
                 Fill(b.Gradients, step);
                 norms.Add(update.GradientNorm());
-                update.Apply(step, optimizer.LearningRate, (float)(1 / norms[^1]), 0.9);
+                update.Apply(step, optimizer.LearningRate, (float)(1 / norms[^1]));
+                update.Average(0.9);
             }
 
             return [.. a.Lasting.Concat(b.Lasting).SelectMany(x => x.Span<byte>().ToArray()), .. norms.SelectMany(BitConverter.GetBytes)];
@@ -145,7 +146,7 @@ public sealed class OptimizerTests
             for (var step = 1; step <= 500; step++)
             {
                 w.Gradients.Span<float>()[0] = 2 * (w.Weights.Span<float>()[0] - 3);
-                update.Apply(step, optimizer.LearningRate, 1, 0);
+                update.Apply(step, optimizer.LearningRate, 1);
             }
 
             Assert.InRange(w.Weights.Span<float>()[0], 0.04f, 3.1f);
@@ -159,7 +160,7 @@ public sealed class OptimizerTests
         using var w = new TrainedWeight("w", new TensorBuffer(DataType.Float, 1), new TensorBuffer(DataType.Float, 1)) { RateMultiplier = 0.5, WeightDecay = 0.25 };
         w.Weights.Span<float>()[0] = 4;
         w.Gradients.Span<float>()[0] = 2;
-        new WeightUpdate(optimizer, [w], 1).Apply(1, 0.1, 1, 0);
+        new WeightUpdate(optimizer, [w], 1).Apply(1, 0.1, 1);
         Assert.Equal(4 - 0.5f * 0.1f * (2 + 0.25f * 4), w.Weights.Span<float>()[0], 1e-6f);
     }
 
@@ -194,7 +195,7 @@ public sealed class OptimizerTests
         w.Gradients.Span<float>().Fill(4);
         update.Accumulate(first: false);
         Assert.Equal(Math.Sqrt(5 * 25), update.GradientNorm(), 1e-9);
-        update.Apply(1, 1, 0.5f, 0);
+        update.Apply(1, 1, 0.5f);
         Assert.All(Enumerable.Range(0, 5), i => Assert.Equal(start[i] - 2.5, w.Weights.Span<float>()[i], 1e-6));
     }
 
@@ -205,8 +206,10 @@ public sealed class OptimizerTests
         using var w = new TrainedWeight("w", new TensorBuffer(DataType.Float, 1), new TensorBuffer(DataType.Float, 1)) { Average = new TensorBuffer(DataType.Float, 1) };
         w.Gradients.Span<float>()[0] = -1;
         var update = new WeightUpdate(optimizer, [w], 1);
-        update.Apply(1, 1, 1, 0.75); // weights 1, 2
-        update.Apply(2, 1, 1, 0.75);
+        update.Apply(1, 1, 1); // weights 1, 2
+        update.Average(0.75);
+        update.Apply(2, 1, 1);
+        update.Average(0.75);
         Assert.Equal(0.75f * 0.25f + 0.25f * 2, w.Average!.Span<float>()[0]);
     }
 
@@ -217,11 +220,11 @@ public sealed class OptimizerTests
         using var w = Weight(optimizer, 1, 1);
         var update = new WeightUpdate(optimizer, [w], 1);
         w.Gradients.Span<float>()[0] = 1;
-        update.Apply(1, 0.1, 1, 0);
+        update.Apply(1, 0.1, 1);
         w.Gradients.Span<float>()[0] = 0;
         for (var step = 2; step < 1000; step++)
         {
-            update.Apply(step, 0.1, 1, 0);
+            update.Apply(step, 0.1, 1);
             Assert.False(float.IsSubnormal(w.States[0].Span<float>()[0]));
         }
 

@@ -27,6 +27,9 @@ internal sealed class TrainedWeight(string name, TensorBuffer weights, TensorBuf
     /// <summary>Moving average of the weights; null where none is kept.</summary>
     public TensorBuffer? Average { get; init; }
 
+    /// <summary>What the result is made of and validated: the average where one is kept.</summary>
+    public TensorBuffer Result => Average ?? weights;
+
     /// <summary>What the learning rate is multiplied by.</summary>
     public double RateMultiplier { get; init; } = 1;
 

@@ -86,8 +86,7 @@ internal sealed class WeightUpdate
     /// <param name="step">Number of the step, from 1.</param>
     /// <param name="learningRate">Learning rate of the step, before the parameters' own multipliers.</param>
     /// <param name="gradientScale">What every gradient is multiplied by.</param>
-    /// <param name="averageDecay">Share of the moving averages that is kept.</param>
-    public void Apply(long step, double learningRate, float gradientScale, double averageDecay) => ForEachPiece(p =>
+    public void Apply(long step, double learningRate, float gradientScale) => ForEachPiece(p =>
     {
         var w = _weights[p.Weight];
         _optimizer.Update(new ParameterChunk(w.Weights, w.Sum ?? w.Gradients, w.States.AsSpan(), p.First, p.Count)
@@ -97,9 +96,15 @@ internal sealed class WeightUpdate
             WeightDecay = w.WeightDecay,
             Step = step,
         });
-        if (w.Average is not null)
+    });
+
+    /// <summary>Moves the moving averages of all weights that have one towards the weights.</summary>
+    /// <param name="decay">Share that is kept.</param>
+    public void Average(double decay) => ForEachPiece(p =>
+    {
+        if (_weights[p.Weight].Average is { } average)
         {
-            Average(Slice(w.Average, p), Slice(w.Weights, p), averageDecay);
+            Average(Slice(average, p), Slice(_weights[p.Weight].Weights, p), decay);
         }
     });
 
