@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Autodiff;

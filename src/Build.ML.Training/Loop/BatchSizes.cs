@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Ir;
 using Build.ML.Training.Feed;
 
 namespace Build.ML.Training;

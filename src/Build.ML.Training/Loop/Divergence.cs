@@ -1,10 +1,8 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.Training.Feed;
 

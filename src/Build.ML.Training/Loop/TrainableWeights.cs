@@ -1,4 +1,3 @@
-using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 
 namespace Build.ML.Training;

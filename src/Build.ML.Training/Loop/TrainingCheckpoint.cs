@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Security.Cryptography;
-using Build.ML.Abstractions.Inference;
 
 namespace Build.ML.Training;
 

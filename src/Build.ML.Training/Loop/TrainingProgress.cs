@@ -9,6 +9,8 @@ internal sealed class TrainingProgress
     private const int Window = 100;
 
     private readonly Queue<float> _recent = new();
+    private double _sum;
+    private long _count;
 
     /// <summary>Updates done.</summary>
     public long Step { get; set; }
@@ -24,9 +26,6 @@ internal sealed class TrainingProgress
 
     /// <summary>Mean loss of the last updates.</summary>
     public double Loss => _recent.Count == 0 ? 0 : _recent.Average();
-
-    private double _sum;
-    private long _count;
 
     /// <summary>Takes the loss of an update.</summary>
     public void Add(float loss)
@@ -46,7 +45,7 @@ internal sealed class TrainingProgress
     {
         Validations = Validations.Add(new(Step, _count == 0 ? 0 : _sum / _count, validation));
         (_sum, _count) = (0, 0);
-        if (Best >= 0 && !(higherIsBetter ? validation > Validations[Best].Validation : validation < Validations[Best].Validation))
+        if (Best >= 0 && !double.IsNaN(Validations[Best].Validation) && !(higherIsBetter ? validation > Validations[Best].Validation : validation < Validations[Best].Validation))
         {
             return false;
         }

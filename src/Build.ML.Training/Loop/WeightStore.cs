@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Autodiff;
 using Build.ML.Graph;
-using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Training;
 

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Build.ML.Autodiff;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
