@@ -16,7 +16,8 @@ public enum DataPart
 }
 
 /// <summary>
-/// <c>split:</c> of a data set: which of three parts of the samples is meant. Data sets of the same files, fractions and seed share no sample and together have all; each part keeps the order
+/// <c>split:</c> of a data set: which of three parts of the samples is meant. Data sets of the same files, fractions and seed share no
+/// sample and together have all; each part keeps the order
 /// of the files.
 /// </summary>
 public sealed record DataSplit : IValidatableObject

@@ -4,7 +4,8 @@ using System.Text.RegularExpressions;
 namespace Build.ML.Recipes;
 
 /// <summary>
-/// A file inside an npm package, pinned by version and content: <c>npm:@scope/name@1.2.3/path/in/package#sha256-hex</c>; without the path the package as it is published, a .tgz file, for
+/// A file inside an npm package, pinned by version and content: <c>npm:@scope/name@1.2.3/path/in/package#sha256-hex</c>; without the path
+/// the package as it is published, a .tgz file, for
 /// data of many files.
 /// </summary>
 /// <param name="Package">Name, with scope.</param>

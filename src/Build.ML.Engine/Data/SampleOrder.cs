@@ -2,7 +2,10 @@ using Build.ML.Recipes;
 
 namespace Build.ML.Engine.Data;
 
-/// <summary>Random choices among samples that depend on a seed and the number of samples only: each sample draws a number, and samples are taken by their numbers.</summary>
+/// <summary>
+/// Random choices among samples that depend on a seed and the number of samples only: each sample draws a number, and samples are taken by
+/// their numbers.
+/// </summary>
 internal static class SampleOrder
 {
     /// <summary>Indices of the samples of a part, ascending.</summary>

@@ -4,7 +4,8 @@ using Build.ML.Training.Random;
 namespace Build.ML.Training.Augmentations;
 
 /// <summary>
-/// Changes a training image at random so that its label stays right, after the reader has normalized it; the image keeps its sizes. The record is its own options. What an image becomes
+/// Changes a training image at random so that its label stays right, after the reader has normalized it; the image keeps its sizes. The
+/// record is its own options. What an image becomes
 /// depends on (seed, epoch, sample) alone, not on threads, batches or resumption. Labels are not touched: do not flip digits.
 /// </summary>
 public abstract record Augmentation

@@ -6,7 +6,8 @@ using Build.ML.Training.Random;
 namespace Build.ML.Training.Augmentations;
 
 /// <summary>
-/// Changes brightness and contrast: x becomes m + (x − m) · c + b with m the mean of the image, c of [1 − contrast, 1 + contrast] and b of [−brightness, brightness], both uniform and the
+/// Changes brightness and contrast: x becomes m + (x − m) · c + b with m the mean of the image, c of [1 − contrast, 1 + contrast] and b of
+/// [−brightness, brightness], both uniform and the
 /// same for all channels. The values are not clamped.
 /// </summary>
 [Augmentation("color_jitter")]

@@ -4,7 +4,8 @@ using Build.ML.Training.Random;
 namespace Build.ML.Training.Augmentations;
 
 /// <summary>
-/// Pads the image on every side and cuts a window of the image's own sizes out at a random place, as is usual for CIFAR (He et al.: Deep residual learning for image recognition, 2016:
+/// Pads the image on every side and cuts a window of the image's own sizes out at a random place, as is usual for CIFAR (He et al.: Deep
+/// residual learning for image recognition, 2016:
 /// padding 4 of 32 pixels).
 /// </summary>
 [Augmentation("crop")]
@@ -14,7 +15,9 @@ public sealed record Crop : Augmentation
     [Range(1, 4096)]
     public int Padding { get; init; } = 4;
 
-    /// <summary>Element value of the added pixels, after normalization: 0 is the mean where <c>mean</c> was subtracted. Default 0.</summary>
+    /// <summary>
+    /// Element value of the added pixels, after normalization: 0 is the mean where <c>mean</c> was subtracted. Default 0.
+    /// </summary>
     public double Fill { get; init; }
 
     /// <inheritdoc/>

@@ -4,7 +4,8 @@ using Build.ML.Training.Random;
 namespace Build.ML.Training.Augmentations;
 
 /// <summary>
-/// Covers a square at a random place (DeVries, Taylor: Improved regularization of convolutional neural networks with cutout, 2017). The centre lies anywhere in the image, so that the
+/// Covers a square at a random place (DeVries, Taylor: Improved regularization of convolutional neural networks with cutout, 2017). The
+/// centre lies anywhere in the image, so that the
 /// square may reach over its edge.
 /// </summary>
 [Augmentation("cutout")]

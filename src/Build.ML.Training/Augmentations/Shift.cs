@@ -3,7 +3,9 @@ using Build.ML.Training.Random;
 
 namespace Build.ML.Training.Augmentations;
 
-/// <summary>Moves the image by whole pixels, at most a share of its height and width: what <see cref="Crop"/> does, for images of any size.</summary>
+/// <summary>
+/// Moves the image by whole pixels, at most a share of its height and width: what <see cref="Crop"/> does, for images of any size.
+/// </summary>
 [Augmentation("shift")]
 public sealed record Shift : Augmentation
 {

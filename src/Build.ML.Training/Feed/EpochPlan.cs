@@ -4,7 +4,8 @@ using Build.ML.Training.Random;
 namespace Build.ML.Training.Feed;
 
 /// <summary>
-/// Which samples each batch of an epoch holds: a function of seed and epoch. Every sample occurs once. What a group's samples leave over after whole batches goes on to the next group it fits
+/// Which samples each batch of an epoch holds: a function of seed and epoch. Every sample occurs once. What a group's samples leave over
+/// after whole batches goes on to the next group it fits
 /// into; what is left at the very end is filled up with samples of the last group once more, in the same order.
 /// </summary>
 internal sealed class EpochPlan
@@ -55,7 +56,9 @@ internal sealed class EpochPlan
     /// <summary>Samples of a batch of the planned epoch.</summary>
     public ReadOnlySpan<int> Samples(int batch) => _samples.AsSpan(_batchStarts[batch], _options.BatchSize);
 
-    /// <summary>How often the sample at a place of a batch occurred in this epoch before: 0 but for those that fill up the last batch.</summary>
+    /// <summary>
+    /// How often the sample at a place of a batch occurred in this epoch before: 0 but for those that fill up the last batch.
+    /// </summary>
     public int Repeats(int batch, int place) => Math.Max(0, _batchStarts[batch] + place - _lastStart) / Math.Max(1, _lastLength);
 
     /// <summary>Plans an epoch.</summary>

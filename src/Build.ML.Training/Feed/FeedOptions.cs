@@ -16,7 +16,8 @@ public sealed record FeedOptions
     public bool Shuffle { get; init; } = true;
 
     /// <summary>
-    /// For data that is slow to read out of order: only so many consecutive samples are mixed with each other, and the order of such windows too. Default 0: all with all.
+    /// For data that is slow to read out of order: only so many consecutive samples are mixed with each other, and the order of such
+    /// windows too. Default 0: all with all.
     /// </summary>
     public int ShuffleWindow { get; init; }
 

@@ -31,7 +31,9 @@ public sealed record FeedShape(ImmutableArray<FeedInput> Inputs)
         return new(inputs.MoveToImmutable());
     }
 
-    /// <summary>Whether the sample has these inputs of these types and ranks, with sizes at most these; <paramref name="isSame"/>: exactly these.</summary>
+    /// <summary>
+    /// Whether the sample has these inputs of these types and ranks, with sizes at most these; <paramref name="isSame"/>: exactly these.
+    /// </summary>
     internal bool Holds(Sample sample, out bool isSame)
     {
         isSame = true;

@@ -9,7 +9,8 @@ namespace Build.ML.Training.Feed;
 internal sealed record SampleGroup(FeedShape Shape, int[] Samples);
 
 /// <summary>
-/// Which samples may share a batch: the groups in an order in which a later one never fits into an earlier one; every shape fits into the last.
+/// Which samples may share a batch: the groups in an order in which a later one never fits into an earlier one; every shape fits into the
+/// last.
 /// </summary>
 internal static class SampleGroups
 {

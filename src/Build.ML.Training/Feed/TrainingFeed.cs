@@ -5,8 +5,10 @@ using Build.ML.Abstractions.Data;
 namespace Build.ML.Training.Feed;
 
 /// <summary>
-/// An endless, deterministic stream of batches of exactly one size. An epoch has ⌈samples / batch size⌉ batches and every sample once; only what the last batch lacks is filled with samples of
-/// the same epoch a second time, augmented anew. Order and augmentation depend on (seed, epoch, sample) alone, so resuming is asking for a later step. While one batch is being trained
+/// An endless, deterministic stream of batches of exactly one size. An epoch has ⌈samples / batch size⌉ batches and every sample once; only
+/// what the last batch lacks is filled with samples of
+/// the same epoch a second time, augmented anew. Order and augmentation depend on (seed, epoch, sample) alone, so resuming is asking for a
+/// later step. While one batch is being trained
 /// on, the next is read on a second thread into the other of two sets of buffers; data of any size is read as it is needed.
 /// </summary>
 /// <remarks>For one thread that takes.</remarks>
@@ -29,7 +31,8 @@ public sealed class TrainingFeed : IDisposable
     /// <param name="options">How they become batches.</param>
     /// <param name="cancellation">Stops looking at the samples.</param>
     /// <exception cref="Graph.Diagnostics.DiagnosticException">
-    /// BML6080 no samples, BML6081 samples of different shapes, BML6082 an input without batch dimension in larger batches, BML6083 an input that is no numbers, BML6084 an augmentation of
+    /// BML6080 no samples, BML6081 samples of different shapes, BML6082 an input without batch dimension in larger batches, BML6083 an
+    /// input that is no numbers, BML6084 an augmentation of
     /// what is no image; and what reading throws.
     /// </exception>
     public TrainingFeed(DataSet data, FeedOptions options, CancellationToken cancellation = default)
@@ -48,10 +51,14 @@ public sealed class TrainingFeed : IDisposable
     /// <summary>Every shape of sample that a batch may have: one, but for buckets.</summary>
     public ImmutableArray<FeedShape> Shapes => _reader.Shapes;
 
-    /// <summary>The batch of a step. Steps in order are read ahead; any other is read when asked for. The batch before is given back: its buffers will be filled again.</summary>
+    /// <summary>
+    /// The batch of a step. Steps in order are read ahead; any other is read when asked for. The batch before is given back: its buffers
+    /// will be filled again.
+    /// </summary>
     /// <param name="step">0 or more; step / <see cref="StepsPerEpoch"/> is the epoch.</param>
     /// <param name="cancellation">Stops waiting.</param>
-    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML6081 a sample of another shape; and whatever reading a sample throws, with its stack.</exception>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML6081 a sample of another shape; and whatever reading a sample throws,
+    /// with its stack.</exception>
     /// <exception cref="OperationCanceledException">Waiting was stopped; the feed can go on.</exception>
     public FeedBatch Take(long step, CancellationToken cancellation = default)
     {

@@ -3,9 +3,12 @@ using System.Runtime.InteropServices;
 namespace Build.ML.Training.Random;
 
 /// <summary>
-/// Random numbers that are a function of (seed, stream, position) and of nothing else: <see href="https://doi.org/10.1145/2063384.2063405">Philox4x32-10</see>. Any position is
-/// reached at once, so threads may fill parts of an array and a resumed run goes on where it stopped, with the same bits on every machine: only integer arithmetic and IEEE additions,
-/// multiplications, divisions and square roots are used. Every number takes one 32-bit word. A mutable struct: pass it by reference to draw from it.
+/// Random numbers that are a function of (seed, stream, position) and of nothing else:
+/// <see href="https://doi.org/10.1145/2063384.2063405">Philox4x32-10</see>. Any position is
+/// reached at once, so threads may fill parts of an array and a resumed run goes on where it stopped, with the same bits on every machine:
+/// only integer arithmetic and IEEE additions,
+/// multiplications, divisions and square roots are used. Every number takes one 32-bit word. A mutable struct: pass it by reference to draw
+/// from it.
 /// </summary>
 public struct CounterRandom : IEquatable<CounterRandom>
 {
@@ -36,7 +39,8 @@ public struct CounterRandom : IEquatable<CounterRandom>
     }
 
     /// <summary>
-    /// An independent generator at position 0 for a part of the work, such as an epoch, and in it a sample: <c>random.Fork(epoch).Fork(index)</c>. Depends on seed, stream and label,
+    /// An independent generator at position 0 for a part of the work, such as an epoch, and in it a sample:
+    /// <c>random.Fork(epoch).Fork(index)</c>. Depends on seed, stream and label,
     /// not on the position.
     /// </summary>
     /// <param name="label">Any number.</param>
@@ -68,7 +72,8 @@ public struct CounterRandom : IEquatable<CounterRandom>
     public float Uniform(float from, float to) => from + ((to - from) * Uniform());
 
     /// <summary>
-    /// An integer of 0 to <paramref name="bound"/> − 1: the upper half of word · bound (Lemire: Fast random integer generation in an interval, 2019) without the rejection that would make
+    /// An integer of 0 to <paramref name="bound"/> − 1: the upper half of word · bound (Lemire: Fast random integer generation in an
+    /// interval, 2019) without the rejection that would make
     /// positions depend on values; the bias is at most bound/2³².
     /// </summary>
     /// <param name="bound">1 or more.</param>
@@ -90,7 +95,10 @@ public struct CounterRandom : IEquatable<CounterRandom>
         return value;
     }
 
-    /// <summary>Fills with numbers of [<paramref name="from"/>, <paramref name="to"/>], one word each, the same as as many calls of <see cref="Uniform(float, float)"/>.</summary>
+    /// <summary>
+    /// Fills with numbers of [<paramref name="from"/>, <paramref name="to"/>], one word each, the same as as many calls of
+    /// <see cref="Uniform(float, float)"/>.
+    /// </summary>
     public void FillUniform(Span<float> values, float from = 0, float to = 1)
     {
         FillWords(MemoryMarshal.Cast<float, uint>(values));
@@ -98,7 +106,8 @@ public struct CounterRandom : IEquatable<CounterRandom>
     }
 
     /// <summary>
-    /// Fills with numbers of a normal distribution, one word each: the inverse distribution function of a uniform number, by Giles: Approximating the erfinv function (2010). Within
+    /// Fills with numbers of a normal distribution, one word each: the inverse distribution function of a uniform number, by Giles:
+    /// Approximating the erfinv function (2010). Within
     /// 5.42 deviations, accurate to 1e-6 of a deviation or better where |z| is below 3.
     /// </summary>
     /// <param name="values">To fill.</param>
@@ -110,7 +119,9 @@ public struct CounterRandom : IEquatable<CounterRandom>
         Distributions.Normal(values, mean, deviation);
     }
 
-    /// <summary>Fills with a dropout mask, one word an element: 1/keep with probability <paramref name="keep"/>, else 0, so that the mean is 1.</summary>
+    /// <summary>
+    /// Fills with a dropout mask, one word an element: 1/keep with probability <paramref name="keep"/>, else 0, so that the mean is 1.
+    /// </summary>
     /// <param name="values">To fill.</param>
     /// <param name="keep">Above 0, at most 1.</param>
     public void FillMask(Span<float> values, double keep)

@@ -5,7 +5,8 @@ using System.Runtime.InteropServices;
 namespace Build.ML.Training.Random;
 
 /// <summary>
-/// Turns words of random bits, which the floats hold, into numbers of a distribution, each by itself. Vectors and the rest after them go through the same operations, all of them exactly
+/// Turns words of random bits, which the floats hold, into numbers of a distribution, each by itself. Vectors and the rest after them go
+/// through the same operations, all of them exactly
 /// rounded, so bits do not depend on the vector's width.
 /// </summary>
 internal static class Distributions
@@ -95,7 +96,8 @@ internal static class Distributions
             return sum;
         }
 
-        // ln(m · 2ᵉ) = e ln 2 + 2 artanh((m − 1)/(m + 1)) with m of [√½, √2): five terms of the series leave 1e-9. Positive normal numbers only.
+        // ln(m · 2ᵉ) = e ln 2 + 2 artanh((m − 1)/(m + 1)) with m of [√½, √2): five terms of the series leave 1e-9. Positive normal numbers
+        // only.
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         private static Vector<float> Log(Vector<float> x)
         {

@@ -6,8 +6,10 @@ using System.Runtime.Intrinsics.X86;
 namespace Build.ML.Training.Random;
 
 /// <summary>
-/// Philox4x32-10, a bijection of 128-bit counters under a 64-bit key whose outputs pass as random numbers (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3,
-/// SC 2011). A round turns (c0, c1, c2, c3) into (high(M1·c2) ⊕ c1 ⊕ k0, low(M1·c2), high(M0·c0) ⊕ c3 ⊕ k1, low(M0·c0)); the key grows by a constant between rounds.
+/// Philox4x32-10, a bijection of 128-bit counters under a 64-bit key whose outputs pass as random numbers (Salmon, Moraes, Dror, Shaw:
+/// Parallel random numbers: as easy as 1, 2, 3,
+/// SC 2011). A round turns (c0, c1, c2, c3) into (high(M1·c2) ⊕ c1 ⊕ k0, low(M1·c2), high(M0·c0) ⊕ c3 ⊕ k1, low(M0·c0)); the key grows by a
+/// constant between rounds.
 /// </summary>
 internal static class Philox
 {
@@ -15,7 +17,10 @@ internal static class Philox
     private const uint M0 = 0xD2511F53, M1 = 0xCD9E8D57; // multipliers of the paper
     private const uint W0 = 0x9E3779B9, W1 = 0xBB67AE85; // golden ratio, √3 − 1
 
-    /// <summary>The four words of one counter; <paramref name="low"/> holds words 0 and 1 of the counter, <paramref name="high"/> words 2 and 3, lower word first.</summary>
+    /// <summary>
+    /// The four words of one counter; <paramref name="low"/> holds words 0 and 1 of the counter, <paramref name="high"/> words 2 and 3,
+    /// lower word first.
+    /// </summary>
     public static (ulong Low, ulong High) Block(ulong key, ulong low, ulong high)
     {
         var (c0, c1, c2, c3) = ((uint)low, (uint)(low >> 32), (uint)high, (uint)(high >> 32));

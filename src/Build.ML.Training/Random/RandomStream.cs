@@ -1,6 +1,8 @@
 namespace Build.ML.Training.Random;
 
-/// <summary>What random numbers of one seed are for, so that two uses never share a number: the stream of a <see cref="CounterRandom"/>.</summary>
+/// <summary>
+/// What random numbers of one seed are for, so that two uses never share a number: the stream of a <see cref="CounterRandom"/>.
+/// </summary>
 public static class RandomStream
 {
     /// <summary>Order of samples; forked by epoch.</summary>
