@@ -39,7 +39,7 @@ static class Layering
         ["Build.ML.Pruning"] = new(Contract, Vectors),
         ["Build.ML.Optimization"] = new(Contract, Vectors),
         ["Build.ML.Architectures"] = new(Contract, Vectors),
-        ["Build.ML.Data"] = new(Contract, Vectors),
+        ["Build.ML.Data"] = new(Contract, [.. Vectors, "Microsoft.ML.Tokenizers"]),
         ["Build.ML.Metrics"] = new(Contract, Vectors),
     };
 
