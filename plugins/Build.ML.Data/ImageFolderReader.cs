@@ -7,7 +7,8 @@ using Build.ML.Data.Images;
 namespace Build.ML.Data;
 
 /// <summary>
-/// Images (PNG, BMP, PGM, PPM) of a folder or a .zip file, in ordinal order of their names. With a labels file, the images it lists in its order; else
+/// Images (PNG, BMP, PGM, PPM) of a folder or a .zip or .tgz file, in ordinal order of their names. With a labels file, the images it lists
+/// in its order; else
 /// the sub-folders are the classes, numbered in ordinal order of their names, and images that lie in no sub-folder have no label.
 /// </summary>
 [DataReader("image_folder")]
@@ -16,11 +17,12 @@ public sealed class ImageFolderReader : DataReader<ImageFolderReader.Options>
     /// <summary>What to read, how images are resized and how pixels become elements.</summary>
     public sealed record Options : ImageOptions
     {
-        /// <summary>The folder or .zip file.</summary>
+        /// <summary>The folder, or a .zip, .tar or .tgz file.</summary>
         public required FileReference Path { get; init; }
 
         /// <summary>
-        /// A CSV file with a header line: column <c>file</c> (path below the folder, forward slashes) and column <c>text</c>, <c>class</c> or both.
+        /// A CSV file with a header line: column <c>file</c> (path below the folder, forward slashes) and column <c>text</c>, <c>class</c>
+        /// or both.
         /// Default: <c>labels.csv</c> at the top of the folder where there is one, else sub-folders are classes.
         /// </summary>
         public FileReference? Labels { get; init; }
@@ -36,7 +38,9 @@ public sealed class ImageFolderReader : DataReader<ImageFolderReader.Options>
         [Range(0, 1 << 16)]
         public int Height { get; init; }
 
-        /// <summary>Width to resize to, bilinear. Default 0: as the image is, or, where a height is given, what keeps the aspect, rounded up.</summary>
+        /// <summary>
+        /// Width to resize to, bilinear. Default 0: as the image is, or, where a height is given, what keeps the aspect, rounded up.
+        /// </summary>
         [Range(0, 1 << 16)]
         public int Width { get; init; }
 
