@@ -55,6 +55,24 @@ sealed partial class NetworkBuilder
     internal Value Node(string opType, string name, ReadOnlySpan<Value?> inputs, params ReadOnlySpan<NodeAttribute> attributes) =>
         _graph.Add(opType, inputs, name, attributes);
 
+    /// <summary>Equal parts of the last axis.</summary>
+    internal Value[] Split(Value x, string name, int parts)
+    {
+        var node = _graph.CreateNode("Split");
+        node.Name = name;
+        node.SetInputs(x);
+        node.SetAttribute(NodeAttribute.Int("axis", -1));
+        node.SetAttribute(NodeAttribute.Int("num_outputs", parts));
+        var outputs = new Value[parts];
+        for (var i = 0; i < parts; i++)
+        {
+            outputs[i] = node.AddOutput(_graph.UniqueName($"{name}.{i}"));
+        }
+
+        _graph.InsertBefore(null, node);
+        return outputs;
+    }
+
     /// <summary>A constant that no training changes; made once for a name.</summary>
     internal Value Constant(string name, Func<Tensor> tensor)
     {
