@@ -22,7 +22,8 @@ internal static class StaticForward
             BindInputs(model, options);
             foreach (var value in model.Graph.Initializers.ToArray())
             {
-                if (value.ElementType == DataType.Float && value.Uses.Count > 0 && value.Initializer!.Count > 0 && !IsStatistic(value) && options.Trainable(value))
+                if (value.ElementType == DataType.Float && value.Uses.Count > 0 && value.Initializer!.Count > 0 
+                    && (options.FeedStatistics || !IsStatistic(value)) && options.Trainable(value))
                 {
                     var type = new TensorType(DataType.Float, value.Shape);
                     model.Graph.SetInitializer(value, null);

@@ -18,6 +18,9 @@ public sealed record TrainingModelOptions
     /// </summary>
     public bool BatchStatistics { get; init; } = true;
 
+    /// <summary>Whether running statistics are inputs as trained weights are, of those that <see cref="Trainable"/> chooses: for evaluating while they change. Default false: constants.</summary>
+    public bool FeedStatistics { get; init; }
+
     /// <summary>Whether Dropout nodes drop. Default true.</summary>
     public bool Dropout { get; init; } = true;
 

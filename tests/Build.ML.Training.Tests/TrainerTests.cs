@@ -253,6 +253,26 @@ public sealed class TrainerTests : IDisposable
         Assert.Equal(loss, result.Best.Validation, 1e-4 * loss);
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData(0.8)]
+    public void Validation_is_the_loss_of_the_model_as_it_is_used(double? average)
+    {
+        using var model = Training.Perceptron(dropout: 0.3f, normalized: true);
+        var data = Training.Circle(32, 9);
+        var result = new Trainer(Training.Context(Training.Circle(64), data)).Fit(model, Classification(new TrainingOptions
+        {
+            Data = Training.Data, Epochs = 5, BatchSize = 16, Validation = new DataReference("validation"), Average = average, Optimizer = new AdamW { LearningRate = 0.02 },
+        }));
+        using var session = new OnnxRuntime.OnnxRuntimeInference().Open(model);
+        var loss = data.Batches(1).Average(b =>
+        {
+            var scores = session.Run(b.Inputs)[0].ToArray<float>();
+            return Math.Log(Math.Exp(scores[0]) + Math.Exp(scores[1])) - scores[b.Labels[0].Class!.Value];
+        });
+        Assert.Equal(loss, result.Best!.Validation, 1e-6);
+    }
+
     [Fact]
     public void The_average_of_the_weights_is_what_comes_out()
     {

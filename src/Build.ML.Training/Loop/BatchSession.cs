@@ -49,6 +49,7 @@ internal sealed class BatchSession : IDisposable
             {
                 InputSizes = sizes,
                 Trainable = trainable,
+                FeedStatistics = evaluate,
                 BatchStatistics = !evaluate && !options.FreezeStatistics,
                 Dropout = !evaluate && options.Dropout,
                 Kernels = plan.Kernels,
