@@ -40,6 +40,7 @@ static class Layering
         ["Build.ML.Optimization"] = new(Contract, Vectors),
         ["Build.ML.Architectures"] = new(Contract, Vectors),
         ["Build.ML.Data"] = new(Contract, [.. Vectors, "Microsoft.ML.Tokenizers"]),
+        ["Build.ML.FineTuning"] = new(Contract, Vectors),
         ["Build.ML.Metrics"] = new(Contract, Vectors),
     };
 

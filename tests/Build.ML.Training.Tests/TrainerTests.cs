@@ -262,7 +262,12 @@ public sealed class TrainerTests : IDisposable
         var data = Training.Circle(32, 9);
         var result = new Trainer(Training.Context(Training.Circle(64), data)).Fit(model, Classification(new TrainingOptions
         {
-            Data = Training.Data, Epochs = 5, BatchSize = 16, Validation = new DataReference("validation"), Average = average, Optimizer = new AdamW { LearningRate = 0.02 },
+            Data = Training.Data,
+            Epochs = 5,
+            BatchSize = 16,
+            Validation = new DataReference("validation"),
+            Average = average,
+            Optimizer = new AdamW { LearningRate = 0.02 },
         }));
         using var session = new OnnxRuntime.OnnxRuntimeInference().Open(model);
         var loss = data.Batches(1).Average(b =>

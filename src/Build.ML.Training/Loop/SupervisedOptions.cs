@@ -12,5 +12,5 @@ public record SupervisedOptions : TrainingOptions
     public ImmutableArray<Loss> Losses { get; init; } = [];
 
     /// <summary>The losses that are meant.</summary>
-    internal ImmutableArray<Loss> AllLosses => Losses.Length > 0 ? Losses : [Loss];
+    public ImmutableArray<Loss> ChosenLosses() => Losses.Length > 0 ? Losses : [Loss];
 }
