@@ -18,6 +18,9 @@ public sealed partial class GraphOps
     /// <summary>Domain of ONNX Runtime's operators on blocked channels.</summary>
     public const string Blocked = "com.microsoft.nchwc";
 
+    /// <summary>Domain of this project's own operators, kernels of the runtime that runs the model (<see cref="Kernels"/>).</summary>
+    public const string KernelDomain = "com.buildml";
+
     private readonly TrainingModelBuilder _builder;
     private readonly Model _model;
     private readonly OnnxGraph _graph;
@@ -68,6 +71,22 @@ public sealed partial class GraphOps
     /// <param name="attributes">Attributes.</param>
     public Value[] Nodes(string opType, ReadOnlySpan<Value?> inputs, int outputs, params ReadOnlySpan<NodeAttribute> attributes) =>
         Emit("", opType, inputs, outputs, null, attributes);
+
+    /// <summary>Emits a node of <see cref="KernelDomain"/>; only for operators in <see cref="Kernels"/>.</summary>
+    /// <param name="opType">Operator.</param>
+    /// <param name="inputs">Inputs; null for one that is left out.</param>
+    /// <param name="outputSizes">Sizes of each output, all of which are float.</param>
+    /// <param name="attributes">Attributes.</param>
+    public Value[] Kernel(string opType, ReadOnlySpan<Value?> inputs, ReadOnlySpan<ImmutableArray<long>> outputSizes, params ReadOnlySpan<NodeAttribute> attributes)
+    {
+        var outputs = Emit(KernelDomain, opType, inputs, outputSizes.Length, null, attributes);
+        for (var i = 0; i < outputs.Length; i++)
+        {
+            outputs[i].Type = new TensorType(DataType.Float, Shape.Of(outputSizes[i].AsSpan()));
+        }
+
+        return outputs;
+    }
 
     /// <summary>A constant.</summary>
     /// <param name="tensor">Its content.</param>

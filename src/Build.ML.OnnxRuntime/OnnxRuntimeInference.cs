@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
+using Build.ML.OnnxRuntime.Kernels;
 
 namespace Build.ML.OnnxRuntime;
 
@@ -15,6 +16,9 @@ public sealed class OnnxRuntimeInference(string? scratchDirectory = null) : IInf
 
     /// <summary>For example <c>ONNX Runtime 1.29.0</c>.</summary>
     public string Runtime { get; } = "ONNX Runtime " + RuntimeEnvironment.Version;
+
+    /// <inheritdoc/>
+    public ImmutableHashSet<string> Kernels => KernelDomain.Operators;
 
     /// <inheritdoc/>
     /// <exception cref="DiagnosticException">

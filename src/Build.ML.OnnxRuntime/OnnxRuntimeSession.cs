@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
+using Build.ML.OnnxRuntime.Kernels;
 using Microsoft.ML.OnnxRuntime;
 
 namespace Build.ML.OnnxRuntime;
@@ -14,12 +15,15 @@ internal sealed class OnnxRuntimeSession : IInferenceSession
     private readonly RunOptions _runOptions = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_FATAL };
     private readonly string[] _inputNames;
     private readonly IDisposable? _files;
+    private readonly IDisposable? _kernels;
 
-    private OnnxRuntimeSession(string model, InferenceSession session, ImmutableArray<KeyValuePair<string, OnnxType>> inputs, IDisposable? files)
+    private OnnxRuntimeSession(
+        string model, InferenceSession session, ImmutableArray<KeyValuePair<string, OnnxType>> inputs, IDisposable? files, IDisposable? kernels)
     {
         _model = model;
         _session = session;
         _files = files;
+        _kernels = kernels;
         Inputs = inputs;
         Outputs = [.. session.OutputNames];
         _inputNames = [.. inputs.Select(i => i.Key)];
@@ -83,6 +87,7 @@ internal sealed class OnnxRuntimeSession : IInferenceSession
         _runOptions.Dispose();
         _session.Dispose();
         _files?.Dispose(); // after the session, which may have the files mapped
+        _kernels?.Dispose();
     }
 
     private static OnnxRuntimeSession Open(
@@ -91,8 +96,10 @@ internal sealed class OnnxRuntimeSession : IInferenceSession
         RuntimeTypes.CheckDeclared(name, model);
         ModelFiles? files = null;
         InferenceSession? session = null;
+        KernelDomain? kernels = null;
         try
         {
+            kernels = KernelDomain.AddTo(settings, model);
             if (ModelFiles.FitsInMemory(model))
             {
                 session = new InferenceSession(model.ToBytes(), settings);
@@ -103,18 +110,20 @@ internal sealed class OnnxRuntimeSession : IInferenceSession
                 session = new InferenceSession(files.ModelPath, settings);
             }
 
-            return new OnnxRuntimeSession(name, session, RuntimeTypes.InputsOf(name, model, session), files);
+            return new OnnxRuntimeSession(name, session, RuntimeTypes.InputsOf(name, model, session), files, kernels);
         }
         catch (OnnxRuntimeException e)
         {
             session?.Dispose();
             files?.Dispose();
+            kernels?.Dispose();
             throw RuntimeErrors.OnOpen(e, name);
         }
         catch
         {
             session?.Dispose();
             files?.Dispose();
+            kernels?.Dispose();
             throw;
         }
     }

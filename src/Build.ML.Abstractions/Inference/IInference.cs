@@ -26,6 +26,11 @@ public interface IInference
     /// <summary>Name and version of the runtime; part of fingerprints.</summary>
     string Runtime { get; }
 
+    /// <summary>
+    /// Operators of the domain <c>com.buildml</c> that sessions have on this machine beside the runtime's own, by operator type; what training models may be built with. Default: none.
+    /// </summary>
+    ImmutableHashSet<string> Kernels => [];
+
     /// <summary>Prepares a model; the session does not refer to it afterwards.</summary>
     /// <exception cref="Graph.Diagnostics.DiagnosticException">The runtime refuses the model; the message says what it said.</exception>
     IInferenceSession Open(Model model, InferenceOptions? options = null);

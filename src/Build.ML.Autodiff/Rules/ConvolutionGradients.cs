@@ -12,7 +12,16 @@ public sealed class ConvolutionGradients : GradientTable
     /// <summary>Names the rules.</summary>
     public ConvolutionGradients()
     {
+        Form("Conv", (n, op) =>
+        {
+            // Of frozen weights the runtime makes a faster form itself; a 1×1 convolution is a product, which it does well.
+            var window = SlidingWindow.Of(n, n.Input(1).Sizes().AsSpan()[2..]);
+            return n.X.Rank() == 4 && n.Needs(1) && !(window.IsPointwise && n.Int("group", 1) == 1) && op.Kernels.Contains("Conv")
+                ? op.Kernel("Conv", [.. n.Node.Inputs], [n.Y.Sizes()], [.. Attributes(window), NodeAttribute.Int("group", n.Int("group", 1))])
+                : null;
+        });
         Rule("Conv", Conv);
+        Rule("Conv", Conv, GraphOps.KernelDomain);
         Rule("ConvTranspose", ConvTranspose);
         Rule("Col2Im", (n, g, op) =>
         {
@@ -48,7 +57,29 @@ public sealed class ConvolutionGradients : GradientTable
         ];
     }
 
-    private static Value ImageGradient(SlidingWindow window, Value g, Value weights, long group, GraphOps op) => window.Scatter(g, weights, group, op);
+    private static Value ImageGradient(SlidingWindow window, Value g, Value weights, long group, GraphOps op)
+    {
+        if (window.IsPointwise && group == 1)
+        {
+            long[] order = [1, 0, .. Enumerable.Range(2, g.Rank() - 2).Select(i => (long)i)];
+            return op.Node("Conv", [g, op.Transpose(weights, order)], NodeAttribute.Ints("kernel_shape", window.Kernel));
+        }
+
+        if (g.Rank() != 4 || !op.Kernels.Contains("ConvImageGradient"))
+        {
+            return window.Scatter(g, weights, group, op);
+        }
+
+        long[] sizes = [g.Size(0), weights.Size(1) * group, .. window.Image];
+        return op.Kernel(
+            "ConvImageGradient", [g, weights], [[.. sizes]], [.. Attributes(window), NodeAttribute.Ints("image", window.Image), NodeAttribute.Int("group", group)])[0];
+    }
+
+    private static NodeAttribute[] Attributes(SlidingWindow window) =>
+    [
+        NodeAttribute.Ints("kernel_shape", window.Kernel), NodeAttribute.Ints("strides", window.Strides), NodeAttribute.Ints("dilations", window.Dilations),
+        NodeAttribute.Ints("pads", [.. window.Begins, .. window.Ends]),
+    ];
 
     // A Conv over the gradient with the same weights. Padding behind the last window is cut, so that output_padding adds no window.
     private static Value Gathered(SlidingWindow window, Value g, Value weights, long group, GraphOps op)
@@ -70,6 +101,11 @@ public sealed class ConvolutionGradients : GradientTable
     // dw[o, c, tap] = Σ over images and windows of g[o]·x[c at the tap]; x the image side, g the window side.
     private static Value WeightGradient(SlidingWindow window, Value image, Value windows, Value weights, long group, GraphOps op)
     {
+        if (image.Rank() == 4 && op.Kernels.Contains("ConvWeightGradient"))
+        {
+            return op.Kernel("ConvWeightGradient", [windows, image], [weights.Sizes()], [.. Attributes(window), NodeAttribute.Int("group", group)])[0];
+        }
+
         var (batch, outs, ins) = (windows.Size(0), windows.Size(1) / group, image.Size(1) / group);
         var perGroup = op.Reshape(windows, batch, group, outs, window.Positions);
         var taps = new List<Value>();
