@@ -39,8 +39,9 @@ static class Layering
         ["Build.ML.Pruning"] = new(Contract, Vectors),
         ["Build.ML.Optimization"] = new(Contract, Vectors),
         ["Build.ML.Architectures"] = new(Contract, Vectors),
-        ["Build.ML.Data"] = new(Contract, [.. Vectors, "Microsoft.ML.Tokenizers"]),
         ["Build.ML.FineTuning"] = new(Contract, Vectors),
+        ["Build.ML.Distillation"] = new(Contract, []),
+        ["Build.ML.Data"] = new(Contract, [.. Vectors, "Microsoft.ML.Tokenizers"]),
         ["Build.ML.Metrics"] = new(Contract, Vectors),
     };
 
