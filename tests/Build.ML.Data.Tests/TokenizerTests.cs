@@ -129,6 +129,8 @@ public sealed class TokenizerTests : IDisposable
         Assert.Contains("merges", Refused(() => new BytePair { Vocabulary = Put("v.json", "{ \"a\": 0 }") }.Open()).Message);
         var pair = Refused(() => new BytePair { Vocabulary = Put("v.json", "{ \"a\": 0 }"), Merges = Put("m.txt", "#version\na b\nab\n") }.Open());
         Assert.Equal(("BML5202", 3), (pair.Code, pair.Location!.Line));
+        Assert.Contains("entry 1 is [\"b\",\"c\"]", Refused(() => new Unigram { Vocabulary = Put("v.json", "[[\"a\",-1],[\"b\",\"c\"]]") }.Open()).Message);
+        Assert.Equal([2], new Unigram { Vocabulary = Put("v.json", "[[\"u\",0],[\"▁a\",-1],[\"▁a\",null]]") }.Open().Encode("a"));
         Assert.Contains("score", Refused(() => new Unigram { Vocabulary = Put("v.json", "[\"a\"]") }.Open()).Message);
         Assert.Equal("BML5202", Refused(() => new SentencePiece { Model = Put("s.model", "no model") }.Open()).Code);
         Assert.Equal("BML5201", Refused(() => new SentencePiece { Model = new("/no/such/file") }.Open()).Code);

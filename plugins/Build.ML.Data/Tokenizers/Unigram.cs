@@ -28,7 +28,7 @@ public sealed record Unigram : TextTokenizer
     public override TokenEncoder Open()
     {
         var file = VocabularyFile.Read(Vocabulary.Path);
-        return file.Scores.Length == file.Ids.Count ? new Encoder(file) : throw file.Lacks("score for each of them");
+        return file.Scores.Any(s => s != 0) ? new Encoder(file) : throw file.Lacks("scores");
     }
 
     private sealed class Encoder : TokenEncoder
@@ -44,9 +44,15 @@ public sealed record Unigram : TextTokenizer
             _file = file;
             _unknown = file.UnknownId ?? 0;
             var pieces = new Dictionary<string, int>(StringComparer.Ordinal);
+            var first = 0;
+            while (file.Scores[first] == 0)
+            {
+                first++;
+            }
+
             foreach (var (piece, id) in file.Ids)
             {
-                if (file.Scores[id] < 0 && piece.Length > 0 && !file.Special.ContainsKey(piece))
+                if (id >= first && piece.Length > 0 && !file.Special.ContainsKey(piece))
                 {
                     pieces.Add(piece, id);
                     _longest = Math.Max(_longest, piece.Length);

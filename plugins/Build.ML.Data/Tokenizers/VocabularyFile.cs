@@ -21,7 +21,7 @@ internal sealed class VocabularyFile
     /// <summary>Tokens and ids.</summary>
     public required IReadOnlyDictionary<string, int> Ids { get; init; }
 
-    /// <summary>Log probability of each id; empty where the file has none.</summary>
+    /// <summary>Log probability of each id; empty where the file has none, 0 where an entry has none.</summary>
     public ImmutableArray<double> Scores { get; init; } = [];
 
     /// <summary>Pairs of tokens that are merged, best first, with a blank between; empty where the file has none.</summary>
@@ -103,17 +103,25 @@ internal sealed class VocabularyFile
     {
         var ids = new Dictionary<string, int>(StringComparer.Ordinal);
         var scores = ImmutableArray.CreateBuilder<double>();
+        var id = 0;
         foreach (var entry in array.EnumerateArray())
         {
-            var id = ids.Count;
             if (entry.ValueKind == JsonValueKind.String)
             {
-                ids.Add(entry.GetString()!, id);
+                ids.Add(entry.GetString()!, id++);
                 continue;
             }
 
-            ids.Add(entry[0].GetString()!, id);
-            scores.Add(entry[1].GetDouble());
+            var isPair = entry.ValueKind == JsonValueKind.Array && entry.GetArrayLength() == 2 && entry[0].ValueKind == JsonValueKind.String
+                && entry[1].ValueKind is JsonValueKind.Number or JsonValueKind.Null;
+            if (!isPair)
+            {
+                throw new FormatException($"entry {id} is {entry.GetRawText()}");
+            }
+
+            // Published vocabularies have pieces twice and without a score; JavaScript's readers take the last one and 0.
+            ids[entry[0].GetString()!] = id++;
+            scores.Add(entry[1].ValueKind == JsonValueKind.Null ? 0 : entry[1].GetDouble());
         }
 
         return new() { Path = path, Ids = ids, Scores = scores.ToImmutable() };
