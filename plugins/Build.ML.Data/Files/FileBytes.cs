@@ -1,14 +1,18 @@
 using System.IO.Compression;
+using Microsoft.Win32.SafeHandles;
 
 namespace Build.ML.Data.Files;
 
 /// <summary>
-/// The bytes of a file, read where asked for. A gzip file (RFC 1952, by its first two bytes) is unpacked into memory once. The file is opened for
-/// each read, so that nothing is kept open and any thread may read.
+/// The bytes of a file, read where asked for, from any thread. A gzip file (RFC 1952, by its first two bytes) is unpacked into memory once, a small file is read once; a larger one is held
+/// open as long as the data set lives, and others may replace it meanwhile.
 /// </summary>
 internal sealed class FileBytes
 {
-    private readonly byte[]? _unpacked;
+    private const int Small = 1 << 20;
+
+    private readonly byte[]? _content;
+    private readonly SafeFileHandle? _handle; // closed by its finalizer: data sets are not disposed
 
     /// <summary>Opens a file.</summary>
     /// <exception cref="Graph.Diagnostics.DiagnosticException">BML5201 not readable, BML5202 a broken gzip stream.</exception>
@@ -17,17 +21,26 @@ internal sealed class FileBytes
         Path = path;
         try
         {
-            using var file = File.OpenRead(path);
-            Length = file.Length;
+            var handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            Length = RandomAccess.GetLength(handle);
             Span<byte> magic = stackalloc byte[2];
-            if (file.ReadAtLeast(magic, 2, throwOnEndOfStream: false) == 2 && magic is [0x1f, 0x8b])
+            if (RandomAccess.Read(handle, magic, 0) == 2 && magic is [0x1f, 0x8b])
             {
-                file.Position = 0;
                 using var unpacked = new MemoryStream();
-                using var gzip = new GZipStream(file, CompressionMode.Decompress);
+                using var gzip = new GZipStream(new FileStream(handle, FileAccess.Read), CompressionMode.Decompress);
                 gzip.CopyTo(unpacked);
-                _unpacked = unpacked.ToArray();
-                Length = _unpacked.Length;
+                _content = unpacked.ToArray();
+                Length = _content.Length;
+                return;
+            }
+
+            _handle = handle;
+            if (Length <= Small)
+            {
+                var content = new byte[Length];
+                Read(0, content);
+                handle.Dispose();
+                (_content, _handle) = (content, null);
             }
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -55,18 +68,17 @@ internal sealed class FileBytes
             throw DataErrors.Malformed(Path, Length, "the end of the file", $"{offset + destination.Length - Length} bytes more");
         }
 
-        if (_unpacked is not null)
+        if (_content is not null)
         {
-            _unpacked.AsSpan((int)offset, destination.Length).CopyTo(destination);
+            _content.AsSpan((int)offset, destination.Length).CopyTo(destination);
             return;
         }
 
         try
         {
-            using var handle = File.OpenHandle(Path);
             while (!destination.IsEmpty)
             {
-                var read = RandomAccess.Read(handle, destination, offset);
+                var read = RandomAccess.Read(_handle!, destination, offset);
                 if (read == 0)
                 {
                     throw DataErrors.Malformed(Path, offset, "the end of the file", $"{destination.Length} bytes more");

@@ -80,6 +80,23 @@ internal sealed class PixelTensors
     /// <summary>A tensor from pixels stored plane by plane, each channel whole, as CIFAR stores them.</summary>
     public Tensor OfPlanes(ReadOnlySpan<byte> planes, int height, int width)
     {
+        if (_layout == Layout.Nchw)
+        {
+            var elements = new float[Channels * height * width];
+            for (var c = 0; c < Channels; c++)
+            {
+                var table = _tables[c];
+                var source = planes.Slice(c * height * width, height * width);
+                var plane = elements.AsSpan(c * height * width, source.Length);
+                for (var i = 0; i < plane.Length; i++)
+                {
+                    plane[i] = table[source[i]];
+                }
+            }
+
+            return Tensor.Of(elements, Channels, height, width);
+        }
+
         var interleaved = new byte[planes.Length];
         var area = height * width;
         for (var c = 0; c < Channels; c++)
