@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using Build.ML.Abstractions.Data;
 
@@ -48,6 +49,9 @@ public sealed class TrainingFeed : IDisposable
     /// <summary>Batches of an epoch.</summary>
     public long StepsPerEpoch => _reader.StepsPerEpoch;
 
+    /// <summary>Time that takers waited for a batch to be read, the first one aside, which nothing could hide: where it is a good part of all time, reading limits training.</summary>
+    public TimeSpan Waited { get; private set; }
+
     /// <summary>Every shape of sample that a batch may have: one, but for buckets.</summary>
     public ImmutableArray<FeedShape> Shapes => _reader.Shapes;
 
@@ -69,27 +73,13 @@ public sealed class TrainingFeed : IDisposable
         {
             _thread = new Thread(ReadAhead) { IsBackground = true, Name = "training feed" };
             _thread.Start();
+            return Await(step, cancellation);
         }
 
-        while (true)
-        {
-            lock (_gate)
-            {
-                foreach (var slot in _slots)
-                {
-                    if (slot.State == SlotState.Filled && slot.Step == step)
-                    {
-                        slot.State = SlotState.Taken;
-                        _taken = slot;
-                        return slot.Batch!;
-                    }
-                }
-
-                _error?.Throw();
-            }
-
-            _filled.Wait(cancellation);
-        }
+        var start = Stopwatch.GetTimestamp();
+        var batch = Await(step, cancellation);
+        Waited += Stopwatch.GetElapsedTime(start);
+        return batch;
     }
 
     /// <summary>Stops reading and frees the buffers, also of the batch last taken.</summary>
@@ -111,6 +101,29 @@ public sealed class TrainingFeed : IDisposable
         _stop.Dispose();
         _filled.Dispose();
         _freed.Dispose();
+    }
+
+    private FeedBatch Await(long step, CancellationToken cancellation)
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                foreach (var slot in _slots)
+                {
+                    if (slot.State == SlotState.Filled && slot.Step == step)
+                    {
+                        slot.State = SlotState.Taken;
+                        _taken = slot;
+                        return slot.Batch!;
+                    }
+                }
+
+                _error?.Throw();
+            }
+
+            _filled.Wait(cancellation);
+        }
     }
 
     // The batch taken before is free, and so is what was read ahead and is not wanted any more.

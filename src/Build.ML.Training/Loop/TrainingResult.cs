@@ -24,6 +24,9 @@ public sealed record TrainingResult(Model Model, long Steps, double Loss)
     /// <summary>Trained weights, and numbers in them.</summary>
     public (int Weights, long Numbers) Trained { get; init; }
 
+    /// <summary>Time that the loop waited for data, the first batch aside.</summary>
+    public TimeSpan WaitedForData { get; init; }
+
     /// <summary>Sentences for a step's report.</summary>
     public ImmutableArray<string> Notes { get; init; } = [];
 }

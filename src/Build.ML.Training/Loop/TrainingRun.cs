@@ -214,6 +214,7 @@ internal sealed class TrainingRun : IDisposable
         {
             Validations = _progress.Validations,
             Best = best,
+            WaitedForData = _feed.Waited,
             Trained = (_store.Weights.Length, _store.Weights.Sum(w => w.Weights.Count)),
             Notes = [.. Notes(best)],
         };
