@@ -24,6 +24,13 @@ internal sealed record SlidingWindow(long[] Image, long[] Kernel, long[] Strides
     /// <summary>Whether each window is one element and the next window the next element.</summary>
     public bool IsPointwise => Taps == 1 && Strides.All(s => s == 1) && Begins.All(p => p == 0) && Ends.All(p => p == 0);
 
+    /// <summary>The attributes of an operator with this window, padding resolved.</summary>
+    public NodeAttribute[] Attributes =>
+    [
+        NodeAttribute.Ints("kernel_shape", Kernel), NodeAttribute.Ints("strides", Strides), NodeAttribute.Ints("dilations", Dilations),
+        NodeAttribute.Ints("pads", [.. Begins, .. Ends]),
+    ];
+
     /// <summary>The window of a Conv or pool node.</summary>
     /// <param name="n">The node; input 0 is the image, output 0 has one element per window.</param>
     /// <param name="kernel">Taps where no attribute says, else null.</param>
@@ -31,7 +38,7 @@ internal sealed record SlidingWindow(long[] Image, long[] Kernel, long[] Strides
     {
         long[] image = [.. n.X.Sizes()[2..]];
         long[] windows = [.. n.Y.Sizes()[2..]];
-        var (k, strides, dilations) = Attributes(n, kernel, image.Length);
+        var (k, strides, dilations) = Read(n, kernel, image.Length);
         var (begins, ends) = Pads(n, i => ((windows[i] - 1) * strides[i]) + ((k[i] - 1) * dilations[i]) + 1 - image[i], image.Length);
         return new(image, k, strides, dilations, begins, ends, windows);
     }
@@ -41,7 +48,7 @@ internal sealed record SlidingWindow(long[] Image, long[] Kernel, long[] Strides
     {
         long[] image = [.. n.Y.Sizes()[2..]];
         long[] windows = [.. n.X.Sizes()[2..]];
-        var (k, strides, dilations) = Attributes(n, kernel, image.Length);
+        var (k, strides, dilations) = Read(n, kernel, image.Length);
         var extra = n.Ints("output_padding");
         long Total(int i) => ((windows[i] - 1) * strides[i]) + (extra is { } e ? e[i] : 0) + ((k[i] - 1) * dilations[i]) + 1 - image[i];
         var automatic = n.String("auto_pad", "NOTSET") is "SAME_UPPER" or "SAME_LOWER";
@@ -107,7 +114,7 @@ internal sealed record SlidingWindow(long[] Image, long[] Kernel, long[] Strides
             NodeAttribute.Ints("pads", pads), NodeAttribute.Ints("output_padding", Each(rank, i => Math.Max(0, missing[i]))), NodeAttribute.Int("group", group));
     }
 
-    private static (long[] Kernel, long[] Strides, long[] Dilations) Attributes(Forward n, ReadOnlySpan<long> kernel, int rank)
+    private static (long[] Kernel, long[] Strides, long[] Dilations) Read(Forward n, ReadOnlySpan<long> kernel, int rank)
     {
         long[] Of(string name) => n.Ints(name) is { } given ? [.. given] : Each(rank, _ => 1);
         return (n.Ints("kernel_shape") is { } given ? [.. given] : kernel.ToArray(), Of("strides"), Of("dilations"));

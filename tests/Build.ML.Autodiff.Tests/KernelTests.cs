@@ -39,6 +39,51 @@ public sealed class KernelTests
         Agree(model);
     }
 
+    [Theory]
+    [InlineData(2, 2, 0, 1)]
+    [InlineData(3, 2, 1, 1)]
+    [InlineData(2, 1, 0, 2)]
+    public void Gradients_of_largest_elements_agree(int kernel, int stride, int pad, int dilation)
+    {
+        using var model = new Model(opset: 21);
+        var x = model.Graph.AddInitializer("x", new CaseRandom(1).Normal(3, 5, 21, 40));
+        model.Graph.AddOutput(model.Graph.Add(
+            "MaxPool", [x], "y",
+            [
+                NodeAttribute.Ints("kernel_shape", kernel, kernel), NodeAttribute.Ints("strides", stride, stride), NodeAttribute.Ints("pads", pad, pad, pad, pad),
+                NodeAttribute.Ints("dilations", dilation, dilation),
+            ]));
+        Agree(model);
+    }
+
+    [Fact]
+    public void Batch_normalizations_agree()
+    {
+        using var model = new Model(opset: 21);
+        var random = new CaseRandom(1);
+        Value Of(string name, Tensor tensor) => model.Graph.AddInitializer(name, tensor);
+        model.Graph.AddOutput(model.Graph.Add(
+            "BatchNormalization",
+            [
+                Of("x", random.Uniform(99, 101, 7, 19, 5, 9)), Of("scale", random.Normal(19)), Of("bias", random.Normal(19)), Of("mean", random.Normal(19)),
+                Of("variance", random.Uniform(1, 2, 19)),
+            ],
+            "y"));
+        Agree(model);
+    }
+
+    [Theory]
+    [InlineData("Relu")]
+    [InlineData("Clip")]
+    public void Gradients_inside_bounds_agree(string opType)
+    {
+        using var model = new Model(opset: 21);
+        var x = model.Graph.AddInitializer("x", new CaseRandom(1).Normal(3, 7001));
+        Value[] bounds = opType == "Clip" ? [model.Graph.AddInitializer("low", Tensor.Scalar(-0.5f)), model.Graph.AddInitializer("high", Tensor.Scalar(1f))] : [];
+        model.Graph.AddOutput(model.Graph.Add(opType, [x, .. bounds], "y"));
+        Agree(model);
+    }
+
     static void Agree(Model model)
     {
         var own = Results(model, kernels: true, 1, out var usesKernels);
@@ -58,7 +103,7 @@ public sealed class KernelTests
 
     static Dictionary<string, float[]> Results(Model model, bool kernels, int threads, out bool usesKernels)
     {
-        var builder = new TrainingModelBuilder(model, new() { Kernels = kernels ? Inference.Kernels : [] });
+        var builder = new TrainingModelBuilder(model, new() { Kernels = kernels ? Inference.Kernels : [], Trainable = v => v.Name is not ("low" or "high") });
         var y = builder.Outputs[0];
         var loss = builder.Ops.Total(builder.Ops.Mul(y, builder.Ops.Constant(new CaseRandom(2).Normal([.. y.Sizes()]))));
         using var training = builder.Differentiate(loss, [KeyValuePair.Create("y", y)]);

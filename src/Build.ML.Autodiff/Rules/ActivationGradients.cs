@@ -9,7 +9,7 @@ public sealed class ActivationGradients : GradientTable
     /// <summary>Names the rules.</summary>
     public ActivationGradients()
     {
-        Rule("Relu", (n, g, op) => [op.Mul(g, op.Positive(n.Y))]);
+        Rule("Relu", (n, g, op) => [op.Kernels.Contains("ReluGradient") ? op.Kernel("ReluGradient", [g, n.Y], [n.Y.Sizes()])[0] : op.Mul(g, op.Positive(n.Y))]);
         Rule("Sigmoid", (n, g, op) => [op.Mul(g, op.Sub(n.Y, op.Square(n.Y)))]);
         Rule("Tanh", (n, g, op) => [op.Mul(g, op.Sub(1, op.Square(n.Y)))]);
         Rule("Gelu", (n, g, op) => [op.Mul(g, n.String("approximate", "none") == "tanh" ? OfTanhGelu(n.X, op) : OfGelu(n.X, op))]);

@@ -17,6 +17,12 @@ public sealed class BatchNormalizationGradients : GradientTable
         Form("BatchNormalization", WithBatchStatistics);
         Rule("BatchNormalization", (n, g, op) =>
         {
+            var channels = n.Input(1).Sizes();
+            return op.Kernel(
+                "BatchNormalizationGradient", [g, n.X, n.Input(1), n.Output(1), n.Output(3)], [n.X.Sizes(), channels, channels]);
+        }, GraphOps.KernelDomain);
+        Rule("BatchNormalization", (n, g, op) =>
+        {
             var (scale, mean, variance) = (n.Input(1), n.Input(3), n.Input(4));
             var axes = AllButChannels(n.X);
             var deviation = op.Div(1, op.Sqrt(op.Add(variance, n.Float("epsilon", 1e-5f))));
@@ -52,20 +58,27 @@ public sealed class BatchNormalizationGradients : GradientTable
             return null;
         }
 
-        var axes = AllButChannels(n.X);
-        var (mean, variance) = Moments(n.X, axes, op);
-        (mean, variance) = (op.Reshape(mean, n.X.Size(1)), op.Reshape(variance, n.X.Size(1)));
+        var epsilon = NodeAttribute.Float("epsilon", n.Float("epsilon", 1e-5f));
+        var channels = n.Input(1).Sizes();
+        Value y, mean, variance;
+        if (op.Kernels.Contains("BatchNormalization"))
+        {
+            var outputs = op.Kernel("BatchNormalization", [n.X, n.Input(1), n.Input(2)], [n.X.Sizes(), channels, channels, channels], epsilon);
+            (y, mean, variance) = (outputs[0], outputs[1], outputs[2]);
+        }
+        else
+        {
+            var axes = AllButChannels(n.X);
+            var centre = op.ReduceMean(n.X, axes);
+            mean = op.Reshape(centre, channels.AsSpan());
+            variance = op.Reshape(op.ReduceMean(op.Square(op.Sub(n.X, centre)), axes), channels.AsSpan());
+            y = op.Node("BatchNormalization", [n.X, n.Input(1), n.Input(2), mean, variance], epsilon);
+        }
+
         var (count, momentum) = (n.X.Count() / n.X.Size(1), n.Float("momentum", 0.9f));
         op.Track(n.Input(3), mean, momentum);
         op.Track(n.Input(4), op.Mul(variance, count / Math.Max(1.0, count - 1)), momentum);
-        return [op.Node("BatchNormalization", [n.X, n.Input(1), n.Input(2), mean, variance], NodeAttribute.Float("epsilon", n.Float("epsilon", 1e-5f)))];
-    }
-
-    /// <summary>Mean and variance over axes, which stay with size 1.</summary>
-    internal static (Value Mean, Value Variance) Moments(Value x, long[] axes, GraphOps op)
-    {
-        var mean = op.ReduceMean(x, axes);
-        return (mean, op.ReduceMean(op.Square(op.Sub(x, mean)), axes));
+        return [y];
     }
 
     private static long[] AllButChannels(Value x) => [0, .. Enumerable.Range(2, Math.Max(0, x.Rank() - 2)).Select(i => (long)i)];

@@ -1,3 +1,4 @@
+using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 
 namespace Build.ML.Autodiff.Rules;
@@ -17,6 +18,11 @@ public sealed class ChoiceGradients : GradientTable
         });
         Rule("Clip", (n, g, op) =>
         {
+            if (op.Kernels.Contains("ReluGradient") && n.X.ElementType == DataType.Float && Bound(n, 1) is { } low && Bound(n, 2) is { } high)
+            {
+                return [op.Kernel("ReluGradient", [g, n.Y], [n.Y.Sizes()], NodeAttribute.Float("low", low), NodeAttribute.Float("high", high))[0]];
+            }
+
             var x = n.Needs(0) ? op.Keep(op.Compare("Equal", n.X, n.Y), g) : null;
             return
             [
@@ -38,4 +44,8 @@ public sealed class ChoiceGradients : GradientTable
             return gradients;
         });
     }
+
+    // A bound of Clip: infinite where it is left out, null where it is computed.
+    private static float? Bound(Forward n, int index) => !n.Has(index) ? (index == 1 ? float.NegativeInfinity : float.PositiveInfinity)
+        : n.Input(index).Constant is { } tensor ? tensor.ToArray<float>()[0] : null;
 }

@@ -17,7 +17,7 @@ public sealed class ConvolutionGradients : GradientTable
             // Of frozen weights the runtime makes a faster form itself; a 1×1 convolution is a product, which it does well.
             var window = SlidingWindow.Of(n, n.Input(1).Sizes().AsSpan()[2..]);
             return n.X.Rank() == 4 && n.Needs(1) && !(window.IsPointwise && n.Int("group", 1) == 1) && op.Kernels.Contains("Conv")
-                ? op.Kernel("Conv", [.. n.Node.Inputs], [n.Y.Sizes()], [.. Attributes(window), NodeAttribute.Int("group", n.Int("group", 1))])
+                ? op.Kernel("Conv", [.. n.Node.Inputs], [n.Y.Sizes()], [.. window.Attributes, NodeAttribute.Int("group", n.Int("group", 1))])
                 : null;
         });
         Rule("Conv", Conv);
@@ -72,14 +72,8 @@ public sealed class ConvolutionGradients : GradientTable
 
         long[] sizes = [g.Size(0), weights.Size(1) * group, .. window.Image];
         return op.Kernel(
-            "ConvImageGradient", [g, weights], [[.. sizes]], [.. Attributes(window), NodeAttribute.Ints("image", window.Image), NodeAttribute.Int("group", group)])[0];
+            "ConvImageGradient", [g, weights], [[.. sizes]], [.. window.Attributes, NodeAttribute.Ints("image", window.Image), NodeAttribute.Int("group", group)])[0];
     }
-
-    private static NodeAttribute[] Attributes(SlidingWindow window) =>
-    [
-        NodeAttribute.Ints("kernel_shape", window.Kernel), NodeAttribute.Ints("strides", window.Strides), NodeAttribute.Ints("dilations", window.Dilations),
-        NodeAttribute.Ints("pads", [.. window.Begins, .. window.Ends]),
-    ];
 
     // A Conv over the gradient with the same weights. Padding behind the last window is cut, so that output_padding adds no window.
     private static Value Gathered(SlidingWindow window, Value g, Value weights, long group, GraphOps op)
@@ -103,7 +97,7 @@ public sealed class ConvolutionGradients : GradientTable
     {
         if (image.Rank() == 4 && op.Kernels.Contains("ConvWeightGradient"))
         {
-            return op.Kernel("ConvWeightGradient", [windows, image], [weights.Sizes()], [.. Attributes(window), NodeAttribute.Int("group", group)])[0];
+            return op.Kernel("ConvWeightGradient", [windows, image], [weights.Sizes()], [.. window.Attributes, NodeAttribute.Int("group", group)])[0];
         }
 
         var (batch, outs, ins) = (windows.Size(0), windows.Size(1) / group, image.Size(1) / group);

@@ -10,7 +10,7 @@ public sealed class PoolingGradients : GradientTable
     /// <summary>Names the rules.</summary>
     public PoolingGradients()
     {
-        Form("MaxPool", (n, op) => n.Output(1) is null && n.Needs(0) ? MaxWithIndices(n.X, n.Node.Attributes.Where(a => a.Name != "storage_order"), op) : null);
+        Form("MaxPool", (n, op) => n.Output(1) is null && n.Needs(0) && !HasKernel(n, op) ? MaxWithIndices(n.X, n.Node.Attributes.Where(a => a.Name != "storage_order"), op) : null);
         Form("GlobalMaxPool", (n, op) => n.Needs(0) ? MaxWithIndices(n.X, [NodeAttribute.Ints("kernel_shape", n.X.Sizes().AsSpan()[2..])], op)[..1] : null);
         Rule("MaxPool", (n, g, op) => [n.Gradient(0) is null ? null : Max(n, g, op)]);
         Rule("MaxUnpool", (n, g, op) =>
@@ -33,9 +33,16 @@ public sealed class PoolingGradients : GradientTable
 
     private static Value[] MaxWithIndices(Value x, IEnumerable<NodeAttribute> attributes, GraphOps op) => op.Nodes("MaxPool", [x], 2, [.. attributes]);
 
+    private static bool HasKernel(Forward n, GraphOps op) => n.X.Rank() == 4 && op.Kernels.Contains("MaxPoolGradient");
+
     private static Value Max(Forward n, Value g, GraphOps op)
     {
         var window = SlidingWindow.Of(n, []);
+        if (HasKernel(n, op))
+        {
+            return op.Kernel("MaxPoolGradient", [g, n.X], [n.X.Sizes()], window.Attributes)[0];
+        }
+
         var indices = n.Output(1) is { } given && n.Int("storage_order", 0) == 0
             ? given
             : MaxWithIndices(n.X, n.Node.Attributes.Where(a => a.Name != "storage_order"), op)[1];
