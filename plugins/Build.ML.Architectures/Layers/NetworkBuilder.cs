@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
@@ -12,9 +11,6 @@ namespace Build.ML.Architectures.Layers;
 /// </summary>
 sealed partial class NetworkBuilder
 {
-    // Weights beyond this are computed when they are read: a network of any size takes the memory of its largest weight.
-    private const int EagerBytes = 1 << 16;
-
     private readonly OnnxGraph _graph;
     private readonly CounterRandom _random;
     private readonly Dictionary<string, Value> _constants = new(StringComparer.Ordinal);
@@ -35,21 +31,7 @@ sealed partial class NetworkBuilder
     }
 
     /// <summary>A float weight.</summary>
-    internal Value Weight(string name, WeightFill fill, params ReadOnlySpan<long> sizes)
-    {
-        var count = 1L;
-        foreach (var size in sizes)
-        {
-            count = checked(count * size);
-        }
-
-        var random = _random.Fork(HashOf(name));
-        var bytes = count * sizeof(float);
-        var content = new ComputedContent(bytes, () => Filled(count, fill, random));
-        return _graph.AddInitializer(name, bytes > EagerBytes
-            ? new Tensor(DataType.Float, sizes, content)
-            : Tensor.OfBytes(DataType.Float, Filled(count, fill, random), sizes));
-    }
+    internal Value Weight(string name, WeightFill fill, params ReadOnlySpan<long> sizes) => _graph.AddInitializer(name, InitialWeight.Of(_random, name, fill, sizes));
 
     /// <summary>A node with one output, both of that name.</summary>
     internal Value Node(string opType, string name, ReadOnlySpan<Value?> inputs, params ReadOnlySpan<NodeAttribute> attributes) =>
@@ -113,24 +95,5 @@ sealed partial class NetworkBuilder
         }
 
         return new TensorType(type, new Shape(dimensions));
-    }
-
-    private static byte[] Filled(long count, WeightFill fill, CounterRandom random)
-    {
-        var bytes = new byte[count * sizeof(float)];
-        fill(MemoryMarshal.Cast<byte, float>(bytes.AsSpan()), random);
-        return bytes;
-    }
-
-    // FNV-1a (Fowler, Noll, Vo) of 64 bits: the same on every machine and in every process, as string.GetHashCode is not.
-    private static long HashOf(string name)
-    {
-        var hash = 0xCBF29CE484222325UL;
-        foreach (var letter in name)
-        {
-            hash = (hash ^ letter) * 0x100000001B3UL;
-        }
-
-        return (long)hash;
     }
 }
