@@ -54,7 +54,7 @@ public sealed class DepthwiseReplacement : Technique<DepthwiseReplacement.Option
     }
 
     /// <inheritdoc/>
-    /// <exception cref="DiagnosticException">BML6120 no layer can be replaced; BML5401 a pattern fits nothing.</exception>
+    /// <exception cref="DiagnosticException">BML6114 no layer can be replaced; BML5401 a pattern fits nothing.</exception>
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
         ArgumentNullException.ThrowIfNull(model);
@@ -74,7 +74,7 @@ public sealed class DepthwiseReplacement : Technique<DepthwiseReplacement.Option
         if (outcomes.All(o => o.Outcome == "left"))
         {
             var reasons = string.Join("; ", outcomes.GroupBy(o => o.Reason, StringComparer.Ordinal).Select(g => $"{g.Count()} {g.Key}"));
-            throw new DiagnosticException("BML6120", outcomes.Count == 0
+            throw new DiagnosticException("BML6114", outcomes.Count == 0
                 ? "No convolution was replaced: the model has none. Remove the step."
                 : $"No convolution was replaced, of {outcomes.Count}: {reasons}. Change the selection or options, or remove the step.");
         }

@@ -4,8 +4,8 @@ namespace Build.ML.Training;
 
 /// <summary>
 /// Which constants of a model are weights that training changes. A graph does not say: the 1/√2 of a GELU and a mask are constants as a layer's weight is. A constant is a weight where an
-/// operator's definition says so (kernels, biases, scales of normalizations, embeddings), and beside element-wise operators where it has more than one element, looks like no mask and
-/// is not what the model's inputs are normalized by.
+/// operator's definition says so (kernels, biases, scales of normalizations, embeddings), and beside element-wise operators where it has more than one element, looks like no mask, is no
+/// table that multiplies (the cosines of rotary positions) and is not what the model's inputs are normalized by.
 /// </summary>
 public static class TrainableWeights
 {
@@ -83,8 +83,20 @@ public static class TrainableWeights
     {
         var other = node.Inputs[0] == value ? node.Inputs[1] : node.Inputs[0];
         return (value.Initializer?.Count ?? value.Shape?.Count) > 1
-            ? other is not { IsGraphInput: true, Initializer: null }
+            ? other is not { IsGraphInput: true, Initializer: null } && (node.OpType is "Add" or "Sub" || Axes(value) == 1)
             : node.OpType == "Add" && other?.Producer is { OpType: "MatMul" or "Gemm" or "Conv" };
+    }
+
+    // Factors are learned for each channel, sums (positions) also for each place.
+    private static int Axes(Value value)
+    {
+        var axes = 0;
+        foreach (var dimension in value.Shape!.Dimensions)
+        {
+            axes += dimension.Size > 1 ? 1 : 0;
+        }
+
+        return axes;
     }
 
     private static bool LooksLearned(Graph.Tensors.Tensor tensor)
