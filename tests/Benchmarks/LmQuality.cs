@@ -20,7 +20,9 @@ public sealed class LmQuality : IBenchmark
     {
         var data = Path.GetFullPath(Path.Combine(context.RequiredPath("data", "the folder of models and data"), "lm"));
         var stories = (int)context.Option("stories", 0);
-        var variants = Variants(context.Option("only", "4a32,4a16,3a32,2a32").Split(','), context.Option("iterations", 1500)).ToList();
+        var methods = context.Option("methods") is { } names ? names.Split(',') : [];
+        int[] percents = [.. context.Option("propagation", "0,100").Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
+        var variants = Variants(context.Option("only", "4a32,4a16,3a32,2a32").Split(','), context.Option("iterations", 1500), percents, methods).ToList();
         var sets = Split(context, Path.Combine(data, "tinystories_300.json"), (int)context.Option("calibration", 128), stories);
         var steps = string.Join('\n', variants.SelectMany(v => v.Steps).Select(s => "  - " + s));
         RecipeRun.Figures Measure(string set) => new RecipeRun(context).Build(
@@ -78,7 +80,7 @@ public sealed class LmQuality : IBenchmark
         return new Outcome(100 * best.Loss, 2, "% lost by the best 4-bit chain") { Conditions = conditions };
     }
 
-    private static IEnumerable<Variant> Variants(string[] only, long iterations)
+    private static IEnumerable<Variant> Variants(string[] only, long iterations, int[] strengths, string[] methods)
     {
         yield return Rounding(8, true, 32);
         foreach (var bits in new[] { 4, 3, 2 })
@@ -104,6 +106,7 @@ public sealed class LmQuality : IBenchmark
                         Make("rtn", rounding),
                         Make("awq", awq),
                         Make("gptq", gptq),
+                        .. strengths.Select(a => Make($"gptq_qep{a}", gptq.Replace("clip: mse", $"clip: mse, error_propagation: {a / 100d}", StringComparison.Ordinal))),
                         Make("rotate", rotation, rounding),
                         Make("awq-gptq", scales, gptq),
                         Make("rotate-awq", rotation, awq),
@@ -113,7 +116,7 @@ public sealed class LmQuality : IBenchmark
                         Make("rotate-head8-awq-refined", rotation, head, refined),
                         Make("rotate-headkv8-awq-refined", rotation, some, refined),
                     ];
-                    foreach (var variant in made.Where(v => v.Method == "rtn" || only.Contains(suffix)))
+                    foreach (var variant in made.Where(v => v.Method == "rtn" || (only.Contains(suffix) && (methods.Length == 0 || methods.Contains(v.Method.Split('_')[0])))))
                     {
                         yield return variant;
                     }

@@ -27,6 +27,12 @@ internal sealed class WeightLayer
         Groups = OpType == "Conv" ? (int)Node.Int("group", 1) : 1;
     }
 
+    private WeightLayer(WeightLayer layer, Tensor tensor)
+    {
+        (Readers, Weight, IsTransposed, ComputeType, Tensor) = (layer.Readers, layer.Weight, false, layer.ComputeType, tensor);
+        (Name, OpType, Rows, Columns, Groups) = (layer.Name, layer.OpType, layer.Rows, layer.Columns, layer.Groups);
+    }
+
     /// <summary>All nodes that read the weight in this orientation, with the input that holds it.</summary>
     public ImmutableArray<Use> Readers { get; }
 
@@ -84,6 +90,10 @@ internal sealed class WeightLayer
         using var reader = Open();
         reader.Read(firstRow, rows, 0, Columns, destination);
     }
+
+    /// <summary>The layer with other numbers in its matrix, to be read; the model is not changed.</summary>
+    /// <param name="matrix">[<see cref="Rows"/>, <see cref="Columns"/>]; not copied.</param>
+    public WeightLayer With(float[] matrix) => new(this, Tensor.Of(matrix, Rows, Columns));
 
     /// <summary>The weight with other numbers in it, of the same type, sizes and orientation, computed when asked for.</summary>
     /// <param name="readRow">Fills a row of the matrix; called from one thread, must give the same numbers each time.</param>

@@ -23,7 +23,7 @@ internal sealed class ConvolutionHessians : IDisposable
         {
             if (_hessians is null)
             {
-                _hessians = new(_collector!.Finish(), _collector.Count);
+                _hessians = _collector!.Finish();
                 _collector.Dispose();
                 _collector = null;
             }

@@ -25,11 +25,13 @@ internal sealed class GptqPreflight
     /// <summary>Estimates.</summary>
     /// <param name="model">The model.</param>
     /// <param name="groups">What is to be solved.</param>
-    /// <param name="format">Of the solutions.</param>
+    /// <param name="options">Format of the solutions; whether the unquantized model runs too.</param>
     /// <param name="data">Calibration data: its first sample tells sizes that the model leaves open.</param>
     /// <param name="threads">Cores to use.</param>
-    public GptqPreflight(Model model, IReadOnlyList<HessianGroup> groups, Blocks.BlockFormat format, DataSet data, int threads)
+    public GptqPreflight(Model model, IReadOnlyList<HessianGroup> groups, GptqQuantization.Options options, DataSet data, int threads)
     {
+        var format = options.Format;
+        var propagates = options.Strength > 0;
         var sizes = new SampleSizes(model, data);
         _operations = new double[groups.Count];
         long activations = 0, largest = 0, widest = 0;
@@ -43,17 +45,29 @@ internal sealed class GptqPreflight
 
             // Multiply-adds: half a product of inputs, K³/3 to factor over two for the symmetry, half a product of rows.
             _operations[i] = group.Hessians * (inputs * columns * columns / 2 + columns * columns * columns / 6) + rows * columns * columns / 2;
+            if (propagates)
+            {
+                // A whole product of inputs, another factor, K systems of K unknowns, and a product of rows.
+                _operations[i] += group.Hessians * (inputs * columns * columns + columns * columns * columns * 7 / 6) + rows * columns * columns;
+            }
+
             activations = Math.Max(activations, (long)(sizes.Bytes(group) * data.Count));
             var solution = group.Layers.Max(l => (long)l.Layer.Rows * l.Layer.Columns);
             var hessian = group.Hessians * (HessianAccumulator.BytesFor(group.Columns) + GptqFactor.BytesFor(group.Columns));
+            if (propagates)
+            {
+                hessian += group.Hessians * DriftAccumulator.BytesFor(group.Columns) + ErrorPropagation.BytesFor(group.Layers.Max(l => (long)l.Layer.Rows), group.Columns);
+            }
+
             largest = Math.Max(largest, hessian + solution + threads * GptqTile.BytesFor(group.Columns, format.Blocks(group.Columns)));
             widest = Math.Max(widest, group.Layers.Max(l => l.Layer.ByteLength));
             Disk += group.Layers.Sum(l => (long)(format.EffectiveBits(l.Layer.Columns) / 8 * l.Layer.Rows * l.Layer.Columns)) * 2;
         }
 
         Operations = _operations.Sum();
-        Memory = Base + largest + Math.Min(2 * activations, ActivationsInMemory) + Math.Max(WeightsInMemory, 2 * widest);
-        Disk += Math.Max(0, 2 * activations - ActivationsInMemory);
+        var runs = propagates ? 2 : 1; // of the model
+        Memory = Base + largest + runs * Math.Min(2 * activations, ActivationsInMemory) + Math.Max(WeightsInMemory, 2 * widest);
+        Disk += runs * Math.Max(0, 2 * activations - ActivationsInMemory);
     }
 
     /// <summary>Multiply-adds in all.</summary>

@@ -46,8 +46,34 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
         /// </summary>
         public bool Sequential { get; init; } = true;
 
+        /// <summary>
+        /// How far each weight is moved, before it is rounded, towards the one that gives the unquantized model's outputs from the quantized model's inputs (QEP, arXiv 2504.09629): 0 not at
+        /// all, 1 the least-squares solution on the calibration data. Needs <c>sequential</c>, and runs the unquantized model beside the other. Default 0.5, or 0 without <c>sequential</c>.
+        /// </summary>
+        [Range(0d, 1d)]
+        public double? ErrorPropagation { get; init; }
+
         /// <summary>Whether look-ups of embeddings are quantized too, rounded to nearest. Default true.</summary>
         public bool Embeddings { get; init; } = true;
+
+        /// <summary>α of <see cref="Gptq.ErrorPropagation"/>.</summary>
+        internal double Strength => ErrorPropagation ?? (Sequential ? 0.5 : 0);
+
+        /// <inheritdoc/>
+        public override IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
+        {
+            foreach (var result in base.Validate(validationContext))
+            {
+                yield return result;
+            }
+
+            if (ErrorPropagation > 0 && !Sequential)
+            {
+                yield return new(
+                    "error_propagation compares the inputs of quantized and unquantized layers, which sequential: false takes for the same: remove it, or sequential.",
+                    [nameof(ErrorPropagation), nameof(Sequential)]);
+            }
+        }
     }
 
     /// <inheritdoc/>
@@ -151,8 +177,8 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
             DataFingerprint = reference => context.DataFingerprint(reference) is { } hash ? $"{hash}, first {options.Samples}" : null,
         };
         var data = limited.Data(options.Data);
-        preflight = new(model, groups, options.Format, data, context.Threads);
-        return options.Sequential ? new SequentialHessians(model, data, context) : new StageHessians(model, options.Data, groups, limited);
+        preflight = new(model, groups, options, data, context.Threads);
+        return options.Sequential ? new SequentialHessians(model, data, options.Strength > 0, context) : new StageHessians(model, options.Data, groups, limited);
     }
 
     private static string Join(string first, string second) => second.Length == 0 ? first : $"{first}; {second}";

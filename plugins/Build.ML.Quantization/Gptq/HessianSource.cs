@@ -5,6 +5,8 @@ using Build.ML.Calibration;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Calibration.Statistics;
 using Build.ML.Graph;
+using Build.ML.Graph.Ir;
+using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Quantization.Gptq;
 
@@ -13,6 +15,20 @@ namespace Build.ML.Quantization.Gptq;
 /// <param name="Count">Inputs.</param>
 internal sealed record LayerHessians(FloatMatrix[] Matrices, long Count) : IDisposable
 {
+    private FloatMatrix[]? _drifts;
+
+    /// <summary>As the other constructor, with what the inputs have become against what they are (<see cref="DriftAccumulator"/>), or null where that is the same or not asked for.</summary>
+    public LayerHessians(FloatMatrix[] matrices, long count, FloatMatrix[]? drifts)
+        : this(matrices, count) => _drifts = drifts;
+
+    /// <summary>Hands over the drifts, which the caller disposes.</summary>
+    public FloatMatrix[]? TakeDrifts()
+    {
+        var drifts = _drifts;
+        _drifts = null;
+        return drifts;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -20,6 +36,8 @@ internal sealed record LayerHessians(FloatMatrix[] Matrices, long Count) : IDisp
         {
             matrix.Dispose();
         }
+
+        Array.ForEach(_drifts ?? [], d => d.Dispose());
     }
 }
 
@@ -38,31 +56,84 @@ internal interface IHessianSource : IDisposable
 
 /// <summary>
 /// The true-sequential order: a group's inputs are those that the layers before give as they are by then, quantized ones among them (arXiv 2210.17323, §4), so that later
-/// layers make up for errors of earlier ones. The model is run once, piece by piece.
+/// layers make up for errors of earlier ones. The model is run once, piece by piece; where errors are to be propagated, the model as it was runs beside it.
 /// </summary>
-internal sealed class SequentialHessians(Model model, DataSet data, StepContext context) : IHessianSource
+internal sealed class SequentialHessians : IHessianSource
 {
-    private readonly StreamedExecution _run = new(model, data, context);
+    private readonly StepContext _context;
+    private readonly StreamedExecution _run;
+    private readonly ExactModel? _exact;
+
+    /// <summary>Begins to run the model.</summary>
+    /// <param name="model">The model, before any layer is replaced.</param>
+    /// <param name="data">Calibration data.</param>
+    /// <param name="withDrifts">Whether the exact model runs too.</param>
+    /// <param name="context">Inference, cores, scratch folder, cancellation.</param>
+    public SequentialHessians(Model model, DataSet data, bool withDrifts, StepContext context)
+    {
+        _context = context;
+        _run = new(model, data, context);
+        _exact = withDrifts ? new(model, data, context) : null;
+    }
 
     /// <inheritdoc/>
     public LayerHessians Of(HessianGroup group)
     {
-        _run.AdvanceTo(group.First);
-        using var collector = new HessianCollector(group, context.Threads);
+        Skip(group);
+        using var collector = new HessianCollector(group, _context.Threads, _exact is not null);
+        using var exact = _exact?.Activations(group.Activation).GetEnumerator();
         foreach (var activation in _run.Activations(group.Activation))
         {
-            context.Cancellation.ThrowIfCancellationRequested();
-            collector.Add(activation);
+            _context.Cancellation.ThrowIfCancellationRequested();
+            exact?.MoveNext();
+            collector.Add(activation, exact?.Current);
         }
 
-        return new(collector.Finish(), collector.Count);
+        return collector.Finish();
     }
 
     /// <inheritdoc/>
-    public void Skip(HessianGroup group) => _run.AdvanceTo(group.First);
+    public void Skip(HessianGroup group)
+    {
+        _run.AdvanceTo(group.First);
+        _exact?.AdvanceTo(group.First);
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => _run.Dispose();
+    public void Dispose()
+    {
+        _run.Dispose();
+        _exact?.Dispose();
+    }
+
+    /// <summary>The model as it was, run to the same places.</summary>
+    private sealed class ExactModel : IDisposable
+    {
+        private readonly Model _model;
+        private readonly Dictionary<Node, Node> _nodes = [];
+        private readonly StreamedExecution _run;
+
+        public ExactModel(Model model, DataSet data, StepContext context)
+        {
+            _model = model.Clone();
+            foreach (var (node, copy) in model.Graph.Nodes.Zip(_model.Graph.Nodes))
+            {
+                _nodes.Add(node, copy);
+            }
+
+            _run = new(_model, data, context);
+        }
+
+        public void AdvanceTo(Node node) => _run.AdvanceTo(_nodes[node]);
+
+        public IEnumerable<Tensor> Activations(Value value) => _run.Activations(_model.Graph.Find(value.Name)!);
+
+        public void Dispose()
+        {
+            _run.Dispose();
+            _model.Dispose();
+        }
+    }
 }
 
 /// <summary>Hessians of the model as it was before any layer was quantized, shared by all steps that need them: from the cache, or several values in one run of the model.</summary>

@@ -25,23 +25,12 @@ internal sealed class LayerSolver(GptqQuantization.Options options, StepContext 
     public void Solve(IReadOnlyList<NumberedLayer> layers, LayerHessians hessians, Action<NumberedLayer, LayerSolution> solved)
     {
         var count = hessians.Count;
-        if (hessians.Matrices.Length == 1)
-        {
-            using var factor = Factor(layers[0], hessians.Matrices[0]);
-            hessians.Dispose();
-            foreach (var layer in layers)
-            {
-                solved(layer, Solve(layer.Layer, [factor], count));
-            }
-
-            return;
-        }
-
-        // The many small Hessians of a convolution in groups.
-        var factors = Array.ConvertAll(hessians.Matrices, h => Factor(layers[0], h));
+        var factors = Array.ConvertAll(hessians.Matrices, h => Factor(layers[0], h)); // many small ones where a convolution has groups, else one
+        using var propagation = ErrorPropagation.Of(hessians, factors, options.Strength, context);
+        hessians.Dispose();
         foreach (var layer in layers)
         {
-            solved(layer, Solve(layer.Layer, factors, count));
+            solved(layer, Solve(layer.Layer, factors, propagation, count));
         }
 
         Array.ForEach(factors, f => f.Dispose());
@@ -61,12 +50,13 @@ internal sealed class LayerSolver(GptqQuantization.Options options, StepContext 
         }
     }
 
-    private LayerSolution Solve(WeightLayer layer, GptqFactor[] factors, long inputs)
+    private LayerSolution Solve(WeightLayer layer, GptqFactor[] factors, ErrorPropagation? propagation, long inputs)
     {
-        var (matrix, _) = Nearest(layer);
+        var wanted = propagation?.Correct(layer, context.Threads) ?? layer;
+        var (matrix, _) = Nearest(wanted);
         var rows = layer.Rows / factors.Length;
         var errors = default(GptqErrors);
-        using (var reader = layer.Open())
+        using (var reader = wanted.Open())
         {
             void Read(int firstRow, int count, Span<float> destination) => reader.Read(firstRow, count, 0, layer.Columns, destination);
             for (var group = 0; group < factors.Length; group++)

@@ -52,6 +52,54 @@ public sealed class CholeskyTests
     }
 
     [Theory]
+    [InlineData(1, 3)]
+    [InlineData(37, 5)]
+    [InlineData(256, 2)]
+    [InlineData(700, 40)]
+    public void Solutions_give_the_right_sides_again(int size, int count)
+    {
+        using var g = PositiveDefinite(size);
+        using var u = Copy(g);
+        Assert.Equal(-1, Cholesky.Factor(u.View, 2));
+        for (var i = 0; i < size; i++)
+        {
+            u.Row(i)[..i].Fill(float.NaN); // must not be read
+        }
+
+        using var right = new FloatMatrix(count, size);
+        for (var row = 0; row < count; row++)
+        {
+            Numbers.Normal(row, size, 1).CopyTo(right.Row(row));
+        }
+
+        using var one = Copy(right);
+        using var three = Copy(right);
+        CholeskySolution.SolveRows(u.View, one.View, 1);
+        CholeskySolution.SolveRows(u.View, three.View, 3);
+        for (var row = 0; row < count; row++)
+        {
+            Assert.True(one.Row(row).SequenceEqual(three.Row(row)));
+            double scale = 0;
+            for (var i = 0; i < size; i++)
+            {
+                scale += Math.Abs(one[row, i]) * g[i, i];
+            }
+
+            for (var j = 0; j < size; j++)
+            {
+                var sum = 0d;
+                for (var k = 0; k < size; k++)
+                {
+                    sum += (double)one[row, k] * g[k, j];
+                }
+
+                // Backward stable (Higham 2002, theorem 10.4): the residual is some roundings of |x|·|G|, whatever the condition.
+                Assert.Equal(right[row, j], sum, 1e-6 * scale + 1e-6);
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(3)]
     [InlineData(300)]
     public void The_first_row_that_is_not_positive_definite_is_told(int row)

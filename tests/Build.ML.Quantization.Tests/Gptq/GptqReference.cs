@@ -70,7 +70,8 @@ static class GptqReference
         return error;
     }
 
-    private static double[,] Inverse(double[,] matrix)
+    /// <summary>By Gauss and Jordan.</summary>
+    public static double[,] Inverse(double[,] matrix)
     {
         var size = matrix.GetLength(0);
         var a = (double[,])matrix.Clone();
