@@ -29,6 +29,10 @@ public sealed class TokenizerTests : IDisposable
         Assert.Equal([4, 5, 6, 9, 10], encoder.Encode("Unaffable,  GOOD"));
         Assert.Equal([1, 8], encoder.Encode("zebra able"));
         Assert.Equal(3, encoder.IdOf("[SEP]"));
+        Assert.Equal([4, 5, 6, 10], encoder.Encode("\u00dcn\u00e1ffabl\u00e9 go\u00f6d"));
+        foreach (var text in new[] { string.Join(' ', Enumerable.Repeat("unaffable good", 40)), new string('z', 400) + " unaffable " + new string(',', 400) })
+            foreach (var limit in new[] { 1, 2, 3, 9 })
+                Assert.Equal(encoder.Encode(text).Take(limit), encoder.Encode(text, limit).Take(limit));
         Assert.Equal([1, 8], new WordPiece { Vocabulary = file, LowerCase = false }.Open().Encode("Good able"));
     }
 
@@ -53,11 +57,12 @@ public sealed class TokenizerTests : IDisposable
                 model = new { type = "BPE", vocab = vocabulary, merges = merges.Select(m => new[] { m.Item1, m.Item2 }) },
             })),
         }.Open();
-        foreach (var text in new[] { "lower newer", "low low  lowest", "new", " error", "l" })
+        foreach (var text in new[] { "lower newer", "low low  lowest", "new", " error", "l", string.Join(' ', Enumerable.Repeat("lowest", 30)), new string('l', 300) })
         {
             var expected = Plain(text);
             Assert.Equal(expected, files.Encode(text));
             Assert.Equal(expected, whole.Encode(text));
+            Assert.Equal(expected.Take(2), whole.Encode(text, 2).Take(2));
         }
 
         Assert.Equal(vocabulary["<|endoftext|>"], whole.IdOf("<|endoftext|>"));
@@ -101,6 +106,7 @@ public sealed class TokenizerTests : IDisposable
             var ids = encoder.Encode(text);
             Assert.Equal(symbols, string.Concat(ids.Select(i => pieces[i].Piece)));
             Assert.Equal(Best(symbols), ids.Sum(i => pieces[i].Score), 1e-9);
+            Assert.Equal(ids.Take(2), encoder.Encode(text, 2).Take(2));
         }
 
         // Characters in no piece: one unknown token for all in a row.

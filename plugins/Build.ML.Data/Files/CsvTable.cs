@@ -5,7 +5,8 @@ using Build.ML.Graph.Diagnostics;
 namespace Build.ML.Data.Files;
 
 /// <summary>
-/// A delimited text file (RFC 4180: quotes around a field, doubled inside; lines end with LF or CRLF) with a header line, read whole. Every record has
+/// A delimited text file (RFC 4180: quotes around a field, doubled inside; lines end with LF or CRLF) with a header line, read whole. Every
+/// record has
 /// as many fields as the header; empty lines are passed over.
 /// </summary>
 internal sealed class CsvTable
@@ -23,7 +24,8 @@ internal sealed class CsvTable
     public IReadOnlyList<(int Line, string[] Fields)> Rows { get; }
 
     /// <summary>Parses UTF-8 text.</summary>
-    /// <exception cref="DiagnosticException">BML5202: every record with another number of fields than the header, or the first misplaced quote.</exception>
+    /// <exception cref="DiagnosticException">BML5202: every record with another number of fields than the header, or the first misplaced
+    /// quote.</exception>
     public static CsvTable Read(ReadOnlySpan<byte> utf8, string file, char delimiter = ',')
     {
         var records = Records(Encoding.UTF8.GetString(utf8.StartsWith(Encoding.UTF8.Preamble) ? utf8[3..] : utf8), file, delimiter);

@@ -4,7 +4,8 @@ using Microsoft.Win32.SafeHandles;
 namespace Build.ML.Data.Files;
 
 /// <summary>
-/// The bytes of a file, read where asked for, from any thread. A gzip file (RFC 1952, by its first two bytes) is unpacked into memory once, a small file is read once; a larger one is held
+/// The bytes of a file, read where asked for, from any thread. A gzip file (RFC 1952, by its first two bytes) is unpacked into memory once,
+/// a small file is read once; a larger one is held
 /// open as long as the data set lives, and others may replace it meanwhile.
 /// </summary>
 internal sealed class FileBytes

@@ -3,7 +3,9 @@ using Build.ML.Graph;
 
 namespace Build.ML.Data.Files;
 
-/// <summary>An array in the IDX format of the MNIST database: two zero bytes, type, rank, big-endian sizes, big-endian elements, row-major.</summary>
+/// <summary>
+/// An array in the IDX format of the MNIST database: two zero bytes, type, rank, big-endian sizes, big-endian elements, row-major.
+/// </summary>
 internal sealed class IdxFile
 {
     private readonly FileBytes _bytes;

@@ -34,7 +34,7 @@ internal static class TextSamples
         var known = new int[texts.Count][]; // filled as texts are asked for; two threads would write the same
         return new IndexedDataSet(texts.Count, i =>
         {
-            var ids = known[i] ??= Ids(encoder.Encode(texts[i].Read()), begin, end, options.Length);
+            var ids = known[i] ??= Ids(encoder.Encode(texts[i].Read(), options.Length), begin, end, options.Length);
             return new Sample(Inputs(ids, pad, options), texts[i].Label);
         });
     }

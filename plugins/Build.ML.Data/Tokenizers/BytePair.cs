@@ -67,7 +67,8 @@ public sealed record BytePair : TextTokenizer
 
     private sealed class Encoder(VocabularyFile file, BpeTokenizer tokenizer) : TokenEncoder
     {
-        public override IReadOnlyList<int> Encode(string text) => tokenizer.EncodeToIds(text);
+        public override IReadOnlyList<int> Encode(string text, int limit) => First(
+            text, limit, t => tokenizer.EncodeToIds(t), (t, most) => tokenizer.EncodeToIds(t, most, out _, out _));
 
         public override int? IdOf(string token) => file.IdOf(token);
     }

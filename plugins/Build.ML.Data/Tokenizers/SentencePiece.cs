@@ -30,7 +30,10 @@ public sealed record SentencePiece : TextTokenizer
 
     private sealed class Encoder(SentencePieceTokenizer tokenizer) : TokenEncoder
     {
-        public override IReadOnlyList<int> Encode(string text) => tokenizer.EncodeToIds(text, addBeginningOfSentence: false, addEndOfSentence: false);
+        public override IReadOnlyList<int> Encode(string text, int limit) => First(
+            text, limit,
+            t => tokenizer.EncodeToIds(t, addBeginningOfSentence: false, addEndOfSentence: false),
+            (t, most) => tokenizer.EncodeToIds(t, addBeginningOfSentence: false, addEndOfSentence: false, most, out _, out _));
 
         public override int? IdOf(string token) => tokenizer.Vocabulary.TryGetValue(token, out var id) ? id : null;
     }

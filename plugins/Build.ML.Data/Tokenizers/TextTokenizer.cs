@@ -25,7 +25,24 @@ public abstract record TextTokenizer
 public abstract class TokenEncoder
 {
     /// <summary>Ids of a text, without those that stand for its begin and end.</summary>
-    public abstract IReadOnlyList<int> Encode(string text);
+    /// <param name="text">The text.</param>
+    /// <param name="limit">Only the first ids are needed; more may be given. Default: all.</param>
+    public abstract IReadOnlyList<int> Encode(string text, int limit = int.MaxValue);
+
+    /// <summary>
+    /// Ids of a text by a tokenizer that can stop early, but then leaves out a word of which only a part is within the limit: asked for
+    /// some more, and for all where that was too few.
+    /// </summary>
+    private protected static IReadOnlyList<int> First(string text, int limit, Func<string, IReadOnlyList<int>> all, Func<string, int, IReadOnlyList<int>> atMost)
+    {
+        if (text.Length / 16 <= limit)
+        {
+            return all(text); // little to save
+        }
+
+        var ids = atMost(text, limit + 64);
+        return ids.Count >= limit ? ids : all(text);
+    }
 
     /// <summary>The id of a token as the vocabulary spells it, or null where it has none.</summary>
     public abstract int? IdOf(string token);

@@ -1,5 +1,6 @@
 using System.Text;
 using Build.ML.Abstractions.References;
+using Build.ML.Data.Unicode;
 
 namespace Build.ML.Data.Tokenizers;
 
@@ -36,6 +37,7 @@ public sealed record Unigram : TextTokenizer
         private readonly VocabularyFile _file;
         private readonly Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> _pieces;
         private readonly int _longest;
+        private readonly bool _crossesBlanks;
         private readonly int _unknown;
         private readonly double _unknownScore;
 
@@ -55,6 +57,7 @@ public sealed record Unigram : TextTokenizer
                 if (id >= first && piece.Length > 0 && !file.Special.ContainsKey(piece))
                 {
                     pieces.Add(piece, id);
+                    _crossesBlanks |= piece.IndexOf(Blank, 1) > 0;
                     _longest = Math.Max(_longest, piece.Length);
                     _unknownScore = Math.Min(_unknownScore, file.Scores[id]);
                 }
@@ -66,9 +69,23 @@ public sealed record Unigram : TextTokenizer
 
         public override int? IdOf(string token) => _file.IdOf(token);
 
-        public override IReadOnlyList<int> Encode(string text)
+        public override IReadOnlyList<int> Encode(string text, int limit)
         {
             var symbols = Normalized(text);
+            var result = new List<int>();
+            for (int start = 0, end; start < symbols.Length && result.Count < limit; start = end)
+            {
+                // Where no piece goes on over a blank, words split each by itself.
+                end = _crossesBlanks ? -1 : symbols.IndexOf(Blank, start + 1);
+                end = end < 0 ? symbols.Length : end;
+                Add(symbols.AsSpan(start, end - start), result);
+            }
+
+            return result;
+        }
+
+        private void Add(ReadOnlySpan<char> symbols, List<int> result)
+        {
             var best = new double[symbols.Length + 1];
             var from = new int[symbols.Length + 1];
             var ids = new int[symbols.Length + 1];
@@ -84,25 +101,28 @@ public sealed record Unigram : TextTokenizer
                 Reach(start, character, _unknown, _unknownScore);
                 for (var length = 1; length <= Math.Min(_longest, symbols.Length - start); length++)
                 {
-                    if (_pieces.TryGetValue(symbols.AsSpan(start, length), out var id))
+                    if (_pieces.TryGetValue(symbols.Slice(start, length), out var id))
                     {
                         Reach(start, length, id, _file.Scores[id]);
                     }
                 }
             }
 
-            var result = new List<int>();
+            var first = result.Count;
             for (var end = symbols.Length; end > 0; end = from[end])
             {
                 // Unknown characters in a row are one unknown token.
-                if (ids[end] != _unknown || result.Count == 0 || result[^1] != _unknown)
+                if (ids[end] != _unknown || result.Count == first || result[^1] != _unknown)
                 {
                     result.Add(ids[end]);
                 }
             }
 
-            result.Reverse();
-            return result;
+            result.Reverse(first, result.Count - first);
+            if (first > 0 && result[first] == _unknown && result[first - 1] == _unknown)
+            {
+                result.RemoveAt(first);
+            }
 
             void Reach(int start, int length, int id, double score)
             {
@@ -117,7 +137,7 @@ public sealed record Unigram : TextTokenizer
         {
             var result = new StringBuilder(text.Length + 1);
             var blank = true;
-            foreach (var c in text.IsNormalized(NormalizationForm.FormKC) ? text : text.Normalize(NormalizationForm.FormKC))
+            foreach (var c in UnicodeForms.Compatible(text))
             {
                 if (char.IsWhiteSpace(c) || char.IsControl(c))
                 {

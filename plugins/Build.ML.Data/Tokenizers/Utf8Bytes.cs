@@ -18,7 +18,8 @@ public sealed record Utf8Bytes : TextTokenizer
 
     private sealed class Encoder(int offset) : TokenEncoder
     {
-        public override IReadOnlyList<int> Encode(string text) => Array.ConvertAll(Encoding.UTF8.GetBytes(text), b => b + offset);
+        public override IReadOnlyList<int> Encode(string text, int limit) =>
+            Array.ConvertAll(Encoding.UTF8.GetBytes(text), b => b + offset);
 
         public override int? IdOf(string token) => int.TryParse(token, NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : null;
     }

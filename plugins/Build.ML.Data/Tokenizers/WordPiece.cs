@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using Build.ML.Abstractions.References;
 using Build.ML.Data.Files;
+using Build.ML.Data.Unicode;
 using Microsoft.ML.Tokenizers;
 
 namespace Build.ML.Data.Tokenizers;
@@ -55,10 +56,10 @@ public sealed record WordPiece : TextTokenizer
         using var stream = new MemoryStream(Encoding.UTF8.GetBytes(text.ToString()));
         try
         {
-            return new Encoder(file, BertTokenizer.Create(stream, new BertOptions
+            return new Encoder(file, LowerCase, BertTokenizer.Create(stream, new BertOptions
             {
                 LowerCaseBeforeTokenization = LowerCase,
-                RemoveNonSpacingMarks = LowerCase,
+                RemoveNonSpacingMarks = false, // done before: the library leaves it to globalization, which is invariant here
                 UnknownToken = Unknown,
                 ClassificationToken = Unknown,
                 SeparatorToken = Unknown,
@@ -72,9 +73,11 @@ public sealed record WordPiece : TextTokenizer
         }
     }
 
-    private sealed class Encoder(VocabularyFile file, BertTokenizer tokenizer) : TokenEncoder
+    private sealed class Encoder(VocabularyFile file, bool stripMarks, BertTokenizer tokenizer) : TokenEncoder
     {
-        public override IReadOnlyList<int> Encode(string text) => tokenizer.EncodeToIds(text, addSpecialTokens: false);
+        public override IReadOnlyList<int> Encode(string text, int limit) => First(
+            stripMarks ? UnicodeForms.WithoutMarks(text) : text, limit,
+            t => tokenizer.EncodeToIds(t, addSpecialTokens: false), (t, most) => tokenizer.EncodeToIds(t, most, addSpecialTokens: false, out _, out _));
 
         public override int? IdOf(string token) => file.IdOf(token);
     }

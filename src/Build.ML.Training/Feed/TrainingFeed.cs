@@ -49,7 +49,10 @@ public sealed class TrainingFeed : IDisposable
     /// <summary>Batches of an epoch.</summary>
     public long StepsPerEpoch => _reader.StepsPerEpoch;
 
-    /// <summary>Time that takers waited for a batch to be read, the first one aside, which nothing could hide: where it is a good part of all time, reading limits training.</summary>
+    /// <summary>
+    /// Time that takers waited for a batch to be read, the first one aside, which nothing could hide: where it is a good part of all time,
+    /// reading limits training.
+    /// </summary>
     public TimeSpan Waited { get; private set; }
 
     /// <summary>Every shape of sample that a batch may have: one, but for buckets.</summary>
