@@ -26,4 +26,20 @@ internal static class LayerNames
             producer.Name = name;
         }
     }
+
+    /// <summary>Lets a graph return a value in the place and under the name of another, which gets a new name.</summary>
+    public static void ReturnInstead(Value value, Value replacement)
+    {
+        var (graph, name) = (value.Graph, value.Name);
+        replacement.Type = value.Type;
+        graph.Rename(value, graph.UniqueName(name + "_real"));
+        graph.Rename(replacement, name);
+        for (var i = 0; i < graph.Outputs.Count; i++)
+        {
+            if (graph.Outputs[i] == value)
+            {
+                graph.SetOutput(i, replacement);
+            }
+        }
+    }
 }

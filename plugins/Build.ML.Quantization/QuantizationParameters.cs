@@ -17,10 +17,10 @@ internal readonly record struct QuantizationParameters(float Scale, int ZeroPoin
     /// <param name="maximum">Greatest; finite.</param>
     /// <param name="type">Integer type.</param>
     /// <param name="symmetric">Whether 0 maps to the middle: to 0 for signed integers, to 128 for unsigned ones.</param>
-    /// <param name="reduceRange">Whether only 7 bits are used.</param>
-    public static QuantizationParameters Of(float minimum, float maximum, QuantizedType type, bool symmetric, bool reduceRange)
+    /// <param name="bits">Bits of the type that are used, 2 to 8.</param>
+    public static QuantizationParameters Of(float minimum, float maximum, QuantizedType type, bool symmetric, int bits)
     {
-        int least = type.Minimum(reduceRange), greatest = type.Maximum(reduceRange);
+        int least = type.Minimum(bits), greatest = type.Maximum(bits);
         var low = Math.Min(minimum, 0d);
         var high = Math.Max(maximum, 0d);
         if (symmetric)

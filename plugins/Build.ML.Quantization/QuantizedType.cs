@@ -18,10 +18,9 @@ internal static class QuantizedTypes
     /// <summary>The ONNX element type.</summary>
     public static DataType ElementType(this QuantizedType type) => type == QuantizedType.S8 ? DataType.Int8 : DataType.UInt8;
 
-    /// <summary>Least integer of the type, or of its 7-bit part when the range is reduced.</summary>
-    public static int Minimum(this QuantizedType type, bool reduceRange) => type == QuantizedType.U8 ? 0 : reduceRange ? -64 : -128;
+    /// <summary>Least integer of the type's part with this many bits, 2 to 8.</summary>
+    public static int Minimum(this QuantizedType type, int bits) => type == QuantizedType.U8 ? 0 : -(1 << (bits - 1));
 
-    /// <summary>Greatest integer of the type, or of its 7-bit part when the range is reduced.</summary>
-    public static int Maximum(this QuantizedType type, bool reduceRange) =>
-        type == QuantizedType.U8 ? (reduceRange ? 127 : 255) : reduceRange ? 63 : 127;
+    /// <summary>Greatest integer of the type's part with this many bits, 2 to 8.</summary>
+    public static int Maximum(this QuantizedType type, int bits) => type == QuantizedType.U8 ? (1 << bits) - 1 : (1 << (bits - 1)) - 1;
 }

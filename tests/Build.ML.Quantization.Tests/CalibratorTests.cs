@@ -6,7 +6,7 @@ namespace Build.ML.Quantization.Tests;
 
 public sealed class CalibratorTests
 {
-    private static readonly CalibrationTarget U8 = new(QuantizedType.U8, Symmetric: false, ReduceRange: false, Percentile: 99);
+    private static readonly CalibrationTarget U8 = new(QuantizedType.U8, Symmetric: false, Bits: 8, Percentile: 99);
 
     [Fact]
     public void The_histogram_counts_every_value_in_its_bin()

@@ -11,12 +11,18 @@ public readonly record struct ActivationRange(float Minimum, float Maximum);
 /// <summary>What a calibrator chooses a range for.</summary>
 /// <param name="Type">Integer type.</param>
 /// <param name="Symmetric">Whether 0 maps to the middle of the type.</param>
-/// <param name="ReduceRange">Whether 7 bits are used.</param>
+/// <param name="Bits">Bits of the type that are used, 2 to 8.</param>
 /// <param name="Percentile">For calibrators that cut off tails: the percentage of values to keep.</param>
-public readonly record struct CalibrationTarget(QuantizedType Type, bool Symmetric, bool ReduceRange, double Percentile)
+public readonly record struct CalibrationTarget(QuantizedType Type, bool Symmetric, int Bits, double Percentile)
 {
     /// <summary>Number of integers.</summary>
-    public int Levels => Type.Maximum(ReduceRange) - Type.Minimum(ReduceRange) + 1;
+    public int Levels => Greatest - Least + 1;
+
+    /// <summary>Least integer.</summary>
+    public int Least => Type.Minimum(Bits);
+
+    /// <summary>Greatest integer.</summary>
+    public int Greatest => Type.Maximum(Bits);
 }
 
 /// <summary>

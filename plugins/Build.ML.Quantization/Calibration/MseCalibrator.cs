@@ -50,8 +50,8 @@ internal sealed class MseCalibrator : Calibrator
     /// <summary>Σ count·(x − x̂)² over the bins; given up, with an error above <paramref name="limit"/>, once it exceeds that.</summary>
     internal static double Error(ActivationHistogram seen, ActivationRange range, CalibrationTarget target, double limit)
     {
-        var parameters = QuantizationParameters.Of(range.Minimum, range.Maximum, target.Type, target.Symmetric, target.ReduceRange);
-        double least = target.Type.Minimum(target.ReduceRange), greatest = target.Type.Maximum(target.ReduceRange);
+        var parameters = QuantizationParameters.Of(range.Minimum, range.Maximum, target.Type, target.Symmetric, target.Bits);
+        double least = target.Least, greatest = target.Greatest;
         double scale = parameters.Scale, inverse = 1 / scale, zero = parameters.ZeroPoint;
         var bins = seen.Bins;
         var error = 0d;

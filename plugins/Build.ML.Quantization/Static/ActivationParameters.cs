@@ -1,4 +1,10 @@
+using Build.ML.Abstractions.References;
+using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration;
 using Build.ML.Calibration.Statistics;
+using Build.ML.Graph;
+using Build.ML.Graph.Catalogs;
+using Build.ML.Graph.Diagnostics;
 using Build.ML.Quantization.Calibration;
 
 namespace Build.ML.Quantization.Static;
@@ -15,6 +21,33 @@ internal sealed class ActivationParameters(
     CalibrationTarget target)
 {
     private readonly Dictionary<string, ActivationRange> _chosen = [];
+    private readonly Dictionary<string, float> _learnt = [];
+
+    /// <summary>Runs the model over calibration data and sees what ranges there are.</summary>
+    /// <param name="model">As planned, nothing written yet.</param>
+    /// <param name="plan">Which activations are rounded.</param>
+    /// <param name="calibrator">Chooses ranges.</param>
+    /// <param name="target">Integer type and so on.</param>
+    /// <param name="data">Calibration data.</param>
+    /// <param name="context">Of the step.</param>
+    public static ActivationParameters Calibrate(
+        Model model, QdqPlan plan, Calibrator calibrator, CalibrationTarget target, DataReference data, StepContext context)
+    {
+        var rounded = plan.Activations().ToArray();
+        var histograms = rounded.Length == 0 ? new Dictionary<string, ActivationHistogram>()
+            : new CalibrationStage(context).Observe(model, [.. rounded.Select(v => v.Name)], data, new HistogramStatistic());
+        return new(histograms, calibrator, rounded.ToDictionary(v => v.Name, TellingRange.Of), target);
+    }
+
+    /// <summary>The calibrator with a name.</summary>
+    /// <param name="name">As recipes give it.</param>
+    /// <exception cref="DiagnosticException">BML5409: there is none.</exception>
+    public static Calibrator FindCalibrator(string name)
+    {
+        var calibrators = Catalog<Calibrator>.Scan(typeof(Calibrator).Assembly);
+        return calibrators.Find(name)?.Create() ?? throw new DiagnosticException(
+            "BML5409", $"There is no calibrator '{name}'; expected one of {string.Join(", ", calibrators.Names)}.");
+    }
 
     /// <summary>What activations are stored as.</summary>
     public CalibrationTarget Target => target;
@@ -30,8 +63,14 @@ internal sealed class ActivationParameters(
             all = new(Math.Min(all.Minimum, own.Minimum), Math.Max(all.Maximum, own.Maximum));
         }
 
-        return QuantizationParameters.Of(all.Minimum, all.Maximum, target.Type, target.Symmetric, target.ReduceRange);
+        var parameters = QuantizationParameters.Of(all.Minimum, all.Maximum, target.Type, target.Symmetric, target.Bits);
+        return _learnt.TryGetValue(values[0], out var scale) ? parameters with { Scale = scale } : parameters;
     }
+
+    /// <summary>Sets a scale learnt for values that share it; their zero point stays.</summary>
+    /// <param name="first">Name of the first of them.</param>
+    /// <param name="scale">Above 0.</param>
+    public void Learn(string first, float scale) => _learnt[first] = scale;
 
     private ActivationRange RangeOf(string value)
     {

@@ -106,6 +106,13 @@ internal sealed class QdqPlan
         }
     }
 
+    /// <summary>
+    /// The activations that are rounded with those of their readers that read them rounded: all where a kernel yields integers, else those that take integers. Asked before anything
+    /// is written, as pairs change who reads what.
+    /// </summary>
+    public (Value Value, Use[] Readers)[] Pairs() =>
+        [.. Activations().Select(v => (v, v.Uses.Where(u => ProducerOf(v) is not null || TakesIntegers(u)).ToArray()))];
+
     private void Consider(Node node, QdqChoice choice, LayerSelection selection, LayerTreatment treatment)
     {
         var reason = choice.Form is null ? choice.Reason : selection.ReasonToLeave(node);

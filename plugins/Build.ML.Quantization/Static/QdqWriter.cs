@@ -37,9 +37,7 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
             }
         }
 
-        // Asked before any pair is in place, as pairs change who reads what.
-        var pairs = plan.Activations().Select(v => (Value: v, Readers: v.Uses.Where(u => plan.ProducerOf(v) is not null || plan.TakesIntegers(u)).ToArray())).ToArray();
-        foreach (var (value, readers) in pairs)
+        foreach (var (value, readers) in plan.Pairs())
         {
             WritePair(value, readers);
         }
@@ -175,6 +173,11 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
         var (scale, zeroPoint) = Parameters(value);
         var place = value.Producer is { } producer ? producer.Next : graph.FirstNode;
         var quantized = graph.Add("QuantizeLinear", [value, scale, zeroPoint], value.Name + "_quantized", before: place);
+        if (activations.Target.Bits < 8)
+        {
+            quantized = graph.Add("Clip", [quantized, Bound(activations.Target.Least), Bound(activations.Target.Greatest)], value.Name + "_narrowed", before: place);
+        }
+
         var real = graph.Add("DequantizeLinear", [quantized, scale, zeroPoint], value.Name + "_dequantized", before: place);
         foreach (var reader in readers)
         {
@@ -183,24 +186,18 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
 
         if (plan.ProducerOf(value) is not null && value.IsGraphOutput)
         {
-            ReturnInstead(value, real);
+            LayerNames.ReturnInstead(value, real);
         }
     }
 
-    private void ReturnInstead(Value value, Value real)
+    // Integers of fewer bits lie in bytes, which the integer kernels know, and are kept in range by a Clip of bytes.
+    private Value Bound(int integer)
     {
-        var name = value.Name;
-        real.Type = value.Type;
-        graph.Rename(value, graph.UniqueName(name + "_real"));
-        graph.Rename(real, name);
-        for (var i = 0; i < graph.Outputs.Count; i++)
-        {
-            if (graph.Outputs[i] == value)
-            {
-                graph.SetOutput(i, real);
-            }
-        }
+        var name = "integer_" + integer.ToString(System.Globalization.CultureInfo.InvariantCulture);
+        return graph.Find(name) ?? graph.AddInitializer(name, Byte(integer));
     }
+
+    private Tensor Byte(int integer) => Tensor.OfBytes(activations.Target.Type.ElementType(), new[] { (byte)integer });
 
     private (Value Scale, Value ZeroPoint) Parameters(Value value)
     {
@@ -210,7 +207,7 @@ internal sealed class QdqWriter(OnnxGraph graph, QdqPlan plan, ActivationParamet
             var parameters = activations.Of(shared);
             constants = (
                 graph.AddInitializer(shared[0] + "_scale", Tensor.Scalar(parameters.Scale)),
-                graph.AddInitializer(shared[0] + "_zero_point", Tensor.OfBytes(activations.Target.Type.ElementType(), new[] { (byte)parameters.ZeroPoint })));
+                graph.AddInitializer(shared[0] + "_zero_point", Byte(parameters.ZeroPoint)));
             _parameters.Add(shared[0], constants);
         }
 

@@ -4,10 +4,7 @@ using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
-using Build.ML.Calibration;
-using Build.ML.Calibration.Statistics;
 using Build.ML.Graph;
-using Build.ML.Graph.Catalogs;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 using Build.ML.Quantization.Calibration;
@@ -110,7 +107,7 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
     /// <inheritdoc/>
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
-        var calibrator = FindCalibrator(options.Calibrator);
+        var calibrator = ActivationParameters.FindCalibrator(options.Calibrator);
         OpTypeCheck.Require(options.OpTypes, QdqOperatorTable.All().Keys);
         OpsetCheck.Require(model, options.Granularity == Granularity.PerChannel ? 13 : 10, "DequantizeLinear with a scale for each channel");
         OpsetCheck.Require(model, options.WeightBits < 8 ? 21 : 10, "a weight stored in 4 bits");
@@ -136,12 +133,8 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
         }
 
         var data = context.Data(options.Data);
-        var rounded = plan.Activations().ToArray();
-        var histograms = rounded.Length == 0 ? new Dictionary<string, ActivationHistogram>()
-            : new CalibrationStage(context).Observe(model, [.. rounded.Select(v => v.Name)], options.Data, new HistogramStatistic());
-        var telling = rounded.ToDictionary(v => v.Name, TellingRange.Of);
-        var target = new CalibrationTarget(options.ActivationType, options.ActivationSymmetric, ReduceRange: false, options.Percentile);
-        var activations = new ActivationParameters(histograms, calibrator, telling, target);
+        var target = new CalibrationTarget(options.ActivationType, options.ActivationSymmetric, Bits: 8, options.Percentile);
+        var activations = ActivationParameters.Calibrate(model, plan, calibrator, target, options.Data, context);
         var format = new WeightFormat(options.WeightType, options.Granularity, options.ReduceRange) { Bits = options.WeightBits };
         var weights = new WeightTable(new WeightQuantizer(format, context.Threads));
         if (options.BiasCorrection || options.Rounding == WeightRounding.Adaround)
@@ -176,12 +169,5 @@ public sealed class StaticQuantization : Technique<StaticQuantization.Options>
             new QdqWriter(copy.Graph, Plan(copy), activations, weights, simulate: true).Write();
             return (copy, nodes);
         }
-    }
-
-    private static Calibrator FindCalibrator(string name)
-    {
-        var calibrators = Catalog<Calibrator>.Scan(typeof(Calibrator).Assembly);
-        return calibrators.Find(name)?.Create() ?? throw new DiagnosticException(
-            "BML5409", $"There is no calibrator '{name}'; expected one of {string.Join(", ", calibrators.Names)}.");
     }
 }

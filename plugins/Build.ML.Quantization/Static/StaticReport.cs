@@ -24,11 +24,7 @@ internal sealed class StaticReport(StaticQuantization.Options options)
             return;
         }
 
-        var sum = SaturationProbe.Measure(inference);
-        _notes.Add(
-            (sum == SaturationProbe.Exact ? "On the machine that ran this step, sums of u8·s8 products are exact"
-                : $"On the machine that ran this step, sums of u8·s8 products saturate ({sum} instead of {SaturationProbe.Exact})")
-            + "; on x64 processors with AVX2 but without VNNI they saturate: 'reduce_range: true' or 'weight_type: u8' avoids that.");
+        _notes.Add(SaturationProbe.Tell(inference) + " 'reduce_range: true' or 'weight_type: u8' avoids that.");
     }
 
     /// <summary>Adds what equalization did.</summary>

@@ -1,6 +1,7 @@
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.Quantization.Weights;
+using TensorPrimitives = System.Numerics.Tensors.TensorPrimitives;
 
 namespace Build.ML.Quantization.Static;
 
@@ -74,6 +75,56 @@ internal sealed class WeightTable(WeightQuantizer quantizer)
 
         _weights[key] = new(scales with { Noise = noise }, Tensor.Of(integers, tensor.Sizes.AsSpan()));
         _learnt.Add(key);
+    }
+
+    /// <summary>Sets scales learnt for a weight, and rounds what the weight is now with them as QuantizeLinear does.</summary>
+    /// <param name="weight">A float constant that <see cref="Of"/> was asked for before.</param>
+    /// <param name="axis">Its channel axis, or null.</param>
+    /// <param name="scales">As many as it had.</param>
+    /// <param name="bias">See <see cref="Of"/>.</param>
+    /// <param name="inputScale">See <see cref="Of"/>.</param>
+    public void Learn(Value weight, int? axis, float[] scales, Tensor? bias, float inputScale)
+    {
+        var key = Key(weight, axis);
+        var tensor = weight.Constant!;
+
+        // Where layers share a weight, the bias of each must fit.
+        var learnt = _learnt.Contains(key) ? _weights[key].Scales : _weights[key].Scales with { Scales = (float[])scales.Clone() };
+        if (bias is not null && NeedsWiderScales(learnt, bias, inputScale))
+        {
+            learnt = learnt with { Scales = WiderScales(learnt, bias, inputScale) };
+        }
+
+        _weights[key] = new((axis is null ? quantizer.PerTensor() : quantizer).Measure(tensor, learnt), Divided(tensor, learnt));
+        _learnt.Add(key);
+    }
+
+    // By division, as the operators do: a product with 1/s can fall on the other side of a half.
+    private static Tensor Divided(Tensor weight, WeightScales scales)
+    {
+        var integers = new sbyte[scales.Layout.Count];
+        var steps = new float[Math.Max(scales.Layout.Inner, scales.Layout.Channels)];
+        using var view = weight.Read<float>();
+        foreach (var segment in scales.Layout.Segments(0, integers.Length))
+        {
+            var piece = steps.AsSpan(0, segment.Length);
+            var values = view.Span.Slice(segment.Start, segment.Length);
+            if (segment.IsRow)
+            {
+                TensorPrimitives.Divide(values, scales.Scales, piece);
+            }
+            else
+            {
+                TensorPrimitives.Divide(values, scales.Scales[segment.Channel], piece);
+            }
+
+            TensorPrimitives.Round(piece, MidpointRounding.ToEven, piece);
+            TensorPrimitives.Max(piece, scales.Least, piece);
+            TensorPrimitives.Min(piece, scales.Greatest, piece);
+            TensorPrimitives.ConvertTruncating<float, sbyte>(piece, integers.AsSpan(segment.Start, segment.Length));
+        }
+
+        return Tensor.Of(integers, weight.Sizes.AsSpan());
     }
 
     /// <summary>What the integers of a weight stand for.</summary>

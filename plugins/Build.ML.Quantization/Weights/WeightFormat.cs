@@ -13,9 +13,9 @@ internal readonly record struct WeightFormat(QuantizedType Type, Granularity Gra
     public int Least => Bits < 8 ? -(1 << (Bits - 1)) : Type == QuantizedType.S8 ? -Greatest : 0;
 
     /// <summary>Greatest integer used.</summary>
-    public int Greatest => Bits < 8 ? (1 << (Bits - 1)) - 1 : Type.Maximum(ReduceRange);
+    public int Greatest => Bits < 8 ? (1 << (Bits - 1)) - 1 : Type.Maximum(ReduceRange ? 7 : 8);
 
     /// <summary>Parameters for one channel with these extremes.</summary>
     public QuantizationParameters Parameters(float minimum, float maximum) =>
-        QuantizationParameters.Of(minimum, maximum, Type, symmetric: Type == QuantizedType.S8, ReduceRange);
+        QuantizationParameters.Of(minimum, maximum, Type, symmetric: Type == QuantizedType.S8, ReduceRange ? 7 : 8);
 }
