@@ -203,6 +203,9 @@ public sealed class TrainingFeedTests
         FeedOptions images = new() { BatchSize = 1, Augmentations = [new Flip(), new Crop { Input = "image" }] };
         var unfit = Assert.Throws<DiagnosticException>(object? () => new TrainingFeed(Texts(3), images));
         Assert.Equal(["BML6084", "BML6084"], unfit.Diagnostics.Select(d => d.Code));
+        var last = new Samples(1, _ => new Sample([new("x", Tensor.Of(new float[8 * 8 * 3], 8, 8, 3))], Label.None));
+        Assert.Equal("BML6084", Refused(() => new TrainingFeed(last, new() { BatchSize = 1, Augmentations = [new Flip()] })).Code);
+        Assert.Equal("BML6085", Refused(() => new TrainingFeed(Texts(3), new() { BatchSize = 1, Buckets = new() { Input = "id" } })).Code);
     }
 
     [Fact]

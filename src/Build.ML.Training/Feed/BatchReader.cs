@@ -47,7 +47,12 @@ internal sealed class BatchReader
         }
 
         _augmented = InputsOfAugmentations(shape, options);
-        _padded = options.Buckets is { } buckets ? Math.Max(0, IndexOf(shape, buckets.Input)) : 0;
+        _padded = options.Buckets is { } buckets ? IndexOf(shape, buckets.Input) : 0;
+        if (_padded < 0)
+        {
+            throw FeedErrors.NoInput(options.Name, options.Buckets!.Input, shape);
+        }
+
         Shapes = [.. _groups.Select(g => g.Shape)];
     }
 
@@ -196,7 +201,8 @@ internal sealed class BatchReader
         for (var a = 0; a < inputs.Length; a++)
         {
             inputs[a] = IndexOf(shape, options.Augmentations[a].Input);
-            if (inputs[a] < 0 || shape.Inputs[inputs[a]] is not { Type: DataType.Float, Sizes.Length: 3, IsWhole: false })
+            if (inputs[a] < 0 || shape.Inputs[inputs[a]] is not { Type: DataType.Float, Sizes.Length: 3, IsWhole: false } image
+                || (image.Sizes[0] > 4 && image.Sizes[2] <= 4)) // channels last: it would work on the wrong dimensions
             {
                 errors.Add(FeedErrors.DoesNotFit(options.Name, options.Augmentations[a], shape));
             }

@@ -29,4 +29,8 @@ internal static class FeedErrors
         "BML6084",
         $"'{augmentation.GetType().Name}' augments input '{augmentation.Input}' of the {data}, which has {shape}; expected float[channels,height,width]. "
         + "Name the input that holds images, use 'layout: nchw', or remove the augmentation.");
+
+    /// <summary>BML6085.</summary>
+    public static DiagnosticException NoInput(string data, string input, FeedShape shape) =>
+        new("BML6085", $"'buckets' pads input '{input}', and the {data} has {shape}. Name one of these, or none for the first.");
 }

@@ -34,7 +34,7 @@ public sealed class TrainingFeed : IDisposable
     /// <exception cref="Graph.Diagnostics.DiagnosticException">
     /// BML6080 no samples, BML6081 samples of different shapes, BML6082 an input without batch dimension in larger batches, BML6083 an
     /// input that is no numbers, BML6084 an augmentation of
-    /// what is no image; and what reading throws.
+    /// what is no image, BML6085 padding of an input that is not there; and what reading throws.
     /// </exception>
     public TrainingFeed(DataSet data, FeedOptions options, CancellationToken cancellation = default)
     {
