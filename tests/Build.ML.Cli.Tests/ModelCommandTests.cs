@@ -83,6 +83,15 @@ public sealed class ModelCommandTests
 
         var printed = terminal.Run("schema");
         var schema = JsonNode.Parse(printed.Output)!.ToJsonString();
+        var components = plugins.SelectMany(p => p!["components"]!.AsArray()).ToArray();
+        var network = components.Single(c => (string?)c!["name"] == "mobilenet-v2")!;
+        Assert.Equal("architecture", (string?)network["kind"]);
+        Assert.Contains("width", network["options"]!.AsArray().Select(o => (string?)o));
+        foreach (var component in components.Where(c => (string?)c!["kind"] == "architecture"))
+        {
+            Assert.Contains($"\"const\":\"{component!["name"]}\"", schema);
+        }
+
         foreach (var technique in plugins.SelectMany(p => p!["techniques"]!.AsArray()))
         {
             Assert.Contains($"\"{technique}\"", schema);

@@ -3,6 +3,7 @@ using Build.ML.Abstractions.Architectures;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph;
+using Build.ML.Training;
 
 namespace Build.ML.Plugins.Tests;
 
@@ -190,6 +191,19 @@ public sealed class PluginSetTests
         Assert.IsAssignableFrom<Architecture>(tiny.Create());
         Assert.Equal(["only"], own.Value.Names);
         Assert.Equal(Assert.Single(plugins.Plugins).ContentHash, plugins.CodeHash(tiny.Type));
+    }
+
+    [Fact]
+    public void A_plugin_that_learns_is_known_by_the_training_code_of_the_host_too()
+    {
+        var plugins = PluginSet.Load([TestPlugin.PathOf("LearningPlugin"), TestPlugin.PathOf("ComponentPlugin")]);
+        var schedules = plugins.Catalogs.Components.Of(typeof(LearningRateSchedule))!;
+        var (own, contract) = (schedules.Find("test_half")!, schedules.Find("constant")!);
+        var hashes = new[] { plugins.CodeHash(own.Type), plugins.PluginOf(own.Type).ContentHash, plugins.CodeHash(contract.Type) };
+
+        Assert.IsAssignableFrom<LearningRateSchedule>(own.Create());
+        Assert.All(hashes, h => Assert.Matches("^[0-9a-f]{64}$", h));
+        Assert.Equal(3, hashes.Distinct().Count());
     }
 
     static string HashOf(string path) => Assert.Single(PluginSet.Load([path]).Plugins).ContentHash;
