@@ -1,12 +1,8 @@
 using System.Collections.Immutable;
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using System.Globalization;
-using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
-using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Pruning;
@@ -45,63 +41,31 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
         public ImmutableArray<string> Exclude { get; init; } = [];
 
         /// <summary>N and M of the pattern, or null.</summary>
-        internal (int Keep, int Of)? Block => Pattern?.Split(':') is [var n, var m]
-            ? (int.Parse(n, CultureInfo.InvariantCulture), int.Parse(m, CultureInfo.InvariantCulture))
-            : null;
+        internal (int Keep, int Of)? Block => SparsityPattern.Parse(Pattern);
 
         /// <inheritdoc/>
         public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
         {
-            if (Pattern is { Length: > 2 } && Block is var (keep, of) && (keep < 1 || keep >= of || of > 64))
+            if (SparsityPattern.Mistake(Pattern) is { } mistake)
             {
-                yield return new ValidationResult($"N:M needs 1 ≤ N < M ≤ 64, got {Pattern}.", [nameof(Pattern)]);
+                yield return new ValidationResult(mistake, [nameof(Pattern)]);
             }
         }
     }
-
-    private sealed record Layer(Node Node, PrunableWeight Weight);
 
     /// <inheritdoc/>
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
-        CheckOpTypes(options.OpTypes);
-        var selection = new LayerSelection(model, options.OpTypes, options.Include, options.Exclude);
-        var outcomes = ImmutableArray.CreateBuilder<LayerOutcome>();
-        var layers = new List<Layer>();
-        var taken = new HashSet<Value>();
-        foreach (var node in model.AllNodes)
-        {
-            if (PrunableWeight.Of(node) is not { } weight || !taken.Add(weight.Value))
-            {
-                continue;
-            }
-
-            if (selection.ReasonToLeave(node) is { } reason)
-            {
-                outcomes.Add(new(NameOf(node), node.OpType, "left", reason, []));
-                continue;
-            }
-
-            layers.Add(new(node, weight));
-        }
-
-        if (layers.Count == 0)
-        {
-            throw new DiagnosticException(
-                "BML5406",
-                $"No layer was pruned: the model has {outcomes.Count} layers with constant float weights, and the selection leaves all of them. "
-                + "Remove the step or widen its selection.");
-        }
-
+        var (layers, outcomes) = PrunableLayers.Find(model, options.OpTypes, options.Include, options.Exclude);
         Prune(layers, options, context, outcomes);
         return new StepResult(model)
         {
             Layers = outcomes.ToImmutable(),
-            Notes = ["Zeros make the model smaller where it is compressed (gzip_size), not faster: ONNX Runtime's CPU kernels multiply by them all the same."],
+            Notes = [PrunableLayers.WhatZerosDo],
         };
     }
 
-    private static void Prune(List<Layer> layers, Options options, StepContext context, ImmutableArray<LayerOutcome>.Builder outcomes)
+    private static void Prune(List<PrunableLayer> layers, Options options, StepContext context, ImmutableArray<LayerOutcome>.Builder outcomes)
     {
         var global = options.Block is null && options.Scope == PruningScope.Global
             ? MagnitudeThreshold.Find([.. layers.Select(l => l.Weight.Tensor)], Number(layers.Sum(l => l.Weight.Tensor.Count), options.Sparsity), context.Cancellation)
@@ -128,7 +92,7 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
             var content = new PrunedContent(tensor, mask);
             figures.Insert(0, new("sparsity", tensor.Count == 0 ? 0 : (double)content.CountZeros() / tensor.Count));
             weight.Replace(new Tensor(tensor.Type, tensor.Sizes.AsSpan(), content));
-            outcomes.Add(new(NameOf(node), node.OpType, "pruned", "", figures.ToImmutable()));
+            outcomes.Add(new(PrunableLayers.NameOf(node), node.OpType, "pruned", "", figures.ToImmutable()));
         }
     }
 
@@ -144,18 +108,4 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
     }
 
     private static long Number(long count, double sparsity) => (long)Math.Round(count * sparsity);
-
-    private static void CheckOpTypes(ImmutableArray<string> opTypes)
-    {
-        var errors = opTypes.Where(o => !PrunableWeight.OpTypes.Contains(o))
-            .Select(o => new Diagnostic(
-                "BML5402", $"op_types names '{o}', which this technique does not prune. It knows {string.Join(", ", PrunableWeight.OpTypes)}."))
-            .ToArray();
-        if (errors.Length > 0)
-        {
-            throw new DiagnosticException(errors);
-        }
-    }
-
-    private static string NameOf(Node node) => node.Name.Length > 0 ? node.Name : node.Outputs[0].Name;
 }
