@@ -108,7 +108,7 @@ public struct CounterRandom : IEquatable<CounterRandom>
     /// <summary>
     /// Fills with numbers of a normal distribution, one word each: the inverse distribution function of a uniform number, by Giles:
     /// Approximating the erfinv function (2010). Within
-    /// 5.42 deviations, accurate to 1e-6 of a deviation or better where |z| is below 3.
+    /// 5.42 deviations, accurate to 2e-6 of a deviation where |z| is below 3.
     /// </summary>
     /// <param name="values">To fill.</param>
     /// <param name="mean">Default 0.</param>
