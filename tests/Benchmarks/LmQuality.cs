@@ -8,6 +8,7 @@ namespace Build.ML.Benchmarks;
 /// A small Llama quantized to 8, 4, 3 and 2 bits by each method, and by methods one after the other: perplexity, and the share of what rounding to nearest loses that a method removes. Calibrated on the
 /// first 128 stories (<c>--calibration N</c>), measured on the others (<c>--stories N</c>: on the first N of them) and, without that option, on all 300 too; <c>--iterations N</c> of learning rotations. <c>--only</c> names the formats, bits, s(ymmetric) or a(symmetric), block:
 /// 4s32, 4a32, 4a16, 3s32, 3a32, 2s32, 2a32. Loss is what perplexity is above the float model's; "removed" is a share of what rounding to nearest loses in the same format.
+/// <c>--methods</c> names some of the methods; <c>--propagation</c> strengths of GPTQ's error propagation to try beside its default, in percent.
 /// </summary>
 [Benchmark("lm-quality")]
 public sealed class LmQuality : IBenchmark
