@@ -7,6 +7,13 @@ namespace Build.ML.FineTuning.Lora;
 /// <summary>Options that low-rank adaptation has in all its forms (Hu et al. 2021, LoRA: Low-Rank Adaptation of Large Language Models).</summary>
 public abstract record AdapterOptions : SupervisedOptions
 {
+    /// <summary>The defaults of adapters: AdamW with a rate of 0.0002, warm-up over the first 6 % of the run, then falling in equal parts (Hu et al. 2021, table 11).</summary>
+    protected AdapterOptions()
+    {
+        Optimizer = new AdamW { LearningRate = 2e-4 };
+        Schedule = new LinearSchedule { Warmup = 0.06 };
+    }
+
     /// <summary>Rank r of the update, 1 to 1024. Default 8.</summary>
     [Range(1, 1024)] public int Rank { get; init; } = 8;
 

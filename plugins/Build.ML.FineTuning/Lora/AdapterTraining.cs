@@ -37,7 +37,7 @@ internal static class AdapterTraining
         var result = new Trainer(context).Fit(model, new TrainingPlan
         {
             Options = options,
-            Losses = options.Losses.Length > 0 ? options.Losses : [options.Loss],
+            Losses = options.ChosenLosses(),
             Trainable = v => trained.Contains(v.Name) || also.Any(p => p.Matches(v.Name)),
             Phase = "adapting",
         });

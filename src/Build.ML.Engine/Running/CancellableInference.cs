@@ -13,6 +13,8 @@ internal sealed class CancellableInference(IInference inner, string scratch, Can
 {
     public string Runtime => inner.Runtime;
 
+    public ImmutableHashSet<string> Kernels => inner.Kernels;
+
     public IInferenceSession Open(Model model, InferenceOptions? options = null)
     {
         cancellation.ThrowIfCancellationRequested();

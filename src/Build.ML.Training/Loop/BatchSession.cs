@@ -52,7 +52,7 @@ internal sealed class BatchSession : IDisposable
                 FeedStatistics = evaluate,
                 BatchStatistics = !evaluate && !options.FreezeStatistics,
                 Dropout = !evaluate && options.Dropout,
-                Kernels = plan.Kernels,
+                Kernels = context.Inference.Kernels,
             });
             var losses = new LossContext(
                 builder,

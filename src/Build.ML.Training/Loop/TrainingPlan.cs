@@ -24,9 +24,6 @@ public sealed record TrainingPlan
     /// <summary>Called around each step, in order. Default none.</summary>
     public ImmutableArray<TrainingHook> Hooks { get; init; } = [];
 
-    /// <summary>Operators beyond ONNX Runtime's own that the session has and that gradients may use. Default none.</summary>
-    public ImmutableHashSet<string> Kernels { get; init; } = [];
-
     /// <summary>What progress messages call the training, such as <c>training</c> (default) or <c>distilling</c>.</summary>
     public string Phase { get; init; } = "training";
 }
