@@ -1,6 +1,7 @@
 using System.Reflection;
 using Build.ML.Abstractions;
 using Build.ML.Abstractions.Inference;
+using Build.ML.Autodiff;
 using Build.ML.Caching.Fingerprints;
 using Build.ML.Caching.Stores;
 using Build.ML.Graph.Catalogs;
@@ -37,13 +38,23 @@ internal sealed record EngineServices(
         typeof(EngineServices).Assembly, typeof(Graph.Model).Assembly, typeof(CatalogSet).Assembly, typeof(Recipes.Recipe).Assembly,
         typeof(Fingerprint).Assembly, typeof(OnnxRuntimeInference).Assembly);
 
+    /// <summary>Plugins with gradients of operators, and what stands for their code: part of every step's fingerprint. Default: none.</summary>
+    public IReadOnlyList<KeyValuePair<Assembly, string>> Gradients { get; init; } = [];
+
     /// <summary>Loads plugins and opens the cache.</summary>
     /// <exception cref="DiagnosticException">Plugins that cannot be loaded; BML5004: no such store; BML4002: a cache that cannot be opened.</exception>
     public static EngineServices Load(EngineOptions options)
     {
         var plugins = PluginSet.Load(options.PluginPaths);
         return new(plugins.Catalogs, plugins.CodeHash, [.. plugins.Plugins.SelectMany(FilesOf)],
-            [.. plugins.Plugins.Select(p => KeyValuePair.Create(p.Name, p.Version))], new OnnxRuntimeInference(), OpenStore(options));
+            [.. plugins.Plugins.Select(p => KeyValuePair.Create(p.Name, p.Version))], new OnnxRuntimeInference(), OpenStore(options))
+        {
+            Gradients =
+            [
+                .. plugins.Plugins.Where(p => p.Assembly.GetTypes().Any(t => t.IsDefined(typeof(GradientsAttribute), false)))
+                    .Select(p => KeyValuePair.Create(p.Assembly, p.ContentHash)),
+            ],
+        };
     }
 
     /// <summary>Opens the cache that options name.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Reflection;
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Metrics;
@@ -63,6 +64,9 @@ public sealed record StepContext
     /// sees it. Files in it must be written whole (temporary name, then renamed). Deleted when the step succeeds. Default: empty, there is none.
     /// </summary>
     public string CheckpointDirectory { get; init; } = "";
+
+    /// <summary>Plugins that bring gradients of operators (a <c>GradientTable</c>), for techniques that train. Default: none.</summary>
+    public ImmutableArray<Assembly> GradientAssemblies { get; init; } = [];
 
     /// <summary>Receives progress; called from one thread at a time.</summary>
     public IProgress<StepProgress> Progress { get; init; } = new Progress<StepProgress>();

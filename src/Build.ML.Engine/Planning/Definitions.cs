@@ -33,6 +33,11 @@ internal sealed class Definitions(EngineServices services, Recipe recipe, PlanFi
             .Add($"assembly of {step.Technique}", services.AssemblyHash(services.Catalogs.Techniques.Find(step.Technique)!.Type))
             .Add("seed", step.Seed.ToString(CultureInfo.InvariantCulture));
         AddOptions(builder, "option ", step.Options);
+        foreach (var (assembly, hash) in services.Gradients)
+        {
+            builder.Add($"gradients of {assembly.GetName().Name}", hash);
+        }
+
         if (GateMetrics(step).Length > 0)
         {
             AddGates(builder);

@@ -65,6 +65,7 @@ internal sealed record StepWork(Step Step, ImmutableSortedDictionary<string, str
                 Cache = new DerivedCache(context.Services.Store, context.CheckpointArea!, Scope(context.Services), context.Scratch, context.Report, context.Cancellation),
                 DataFingerprint = reference => Data.GetValueOrDefault(reference.Name),
                 CheckpointDirectory = context.Checkpoints,
+                GradientAssemblies = [.. context.Services.Gradients.Select(g => g.Key)],
                 Progress = context.Progress,
                 Report = context.Report,
                 Cancellation = context.Cancellation,

@@ -53,6 +53,7 @@ internal sealed class BatchSession : IDisposable
                 BatchStatistics = !evaluate && !options.FreezeStatistics,
                 Dropout = !evaluate && options.Dropout,
                 Kernels = context.Inference.Kernels,
+                Rules = GradientRuleSet.Of(context.GradientAssemblies),
             });
             var losses = new LossContext(
                 builder,
