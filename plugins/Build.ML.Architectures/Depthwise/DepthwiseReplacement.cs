@@ -10,8 +10,10 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Architectures.Depthwise;
 
 /// <summary>
-/// Replaces standard convolutions by depthwise separable ones (Howard et al.: MobileNets, 2017): a convolution of each channel by itself, and a 1×1 convolution over the channels.
-/// Of a 3×3 layer about a ninth of the weights and products is left. The new layers begin near what the old ones computed; distil or fine-tune the model afterwards.
+/// Replaces standard convolutions by depthwise separable ones (Howard et al.: MobileNets, 2017): a convolution of each channel by itself,
+/// and a 1×1 convolution over the channels.
+/// Of a 3×3 layer about a ninth of the weights and products is left. The new layers begin near what the old ones computed; distil or
+/// fine-tune the model afterwards.
 /// </summary>
 [Technique("architect.depthwise")]
 [Description("Replaces convolutions by depthwise separable ones that approximate them, to be distilled into.")]
@@ -21,29 +23,36 @@ public sealed class DepthwiseReplacement : Technique<DepthwiseReplacement.Option
     public sealed record Options
     {
         /// <summary>
-        /// Kernels of each channel, 1 to 64: with more of them the approximation is better and the layer larger. Layers that would not get smaller are left as they are.
+        /// Kernels of each channel, 1 to 64: with more of them the approximation is better and the layer larger. Layers that would not get
+        /// smaller are left as they are.
         /// Default 1.
         /// </summary>
         [Range(1, 64)]
         public int Multiplier { get; init; } = 1;
 
         /// <summary>
-        /// How the weights begin: <c>approximate</c>, the nearest to the old weights that there is, or <c>random</c>, by the step's seed. Default <c>approximate</c>.
+        /// How the weights begin: <c>approximate</c>, the nearest to the old weights that there is, or <c>random</c>, by the step's seed.
+        /// Default <c>approximate</c>.
         /// </summary>
         public DepthwiseStart Start { get; init; } = DepthwiseStart.Approximate;
 
         /// <summary>
-        /// Least share of a layer's squared weights that the approximation must keep, 0 to 1; layers of which less is kept are left as they are. Default 0: all are replaced.
+        /// Least share of a layer's squared weights that the approximation must keep, 0 to 1; layers of which less is kept are left as they
+        /// are. Default 0: all are replaced.
         /// </summary>
         [Range(0d, 1d)]
         public double MinimumKept { get; init; }
 
         /// <summary>
-        /// Whether batch normalization stands between the two convolutions, as in MobileNet. Training then normalizes there, which the approximation does not count on. Default false.
+        /// Whether batch normalization stands between the two convolutions, as in MobileNet. Training then normalizes there, which the
+        /// approximation does not count on. Default false.
         /// </summary>
         public bool Normalize { get; init; }
 
-        /// <summary>What follows the first convolution: <c>none</c>, <c>relu</c> or <c>relu6</c>. Default <c>none</c>: the approximation holds only without.</summary>
+        /// <summary>
+        /// What follows the first convolution: <c>none</c>, <c>relu</c> or <c>relu6</c>. Default <c>none</c>: the approximation holds only
+        /// without.
+        /// </summary>
         public DepthwiseActivation Activation { get; init; } = DepthwiseActivation.None;
 
         /// <summary>Globs over names of nodes, outputs and weights; only layers that fit one are replaced. Default all.</summary>

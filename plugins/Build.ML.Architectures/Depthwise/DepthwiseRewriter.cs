@@ -38,7 +38,10 @@ sealed class DepthwiseRewriter(DepthwiseReplacement.Options options, StepContext
             }
 
             var (graph, prefix) = (layer.Weight.Graph, Prefix(layer.Weight.Name));
-            pair = new(graph.AddInitializer(prefix + ".depthwise.weight", tensors.Depthwise), graph.AddInitializer(prefix + ".pointwise.weight", tensors.Pointwise), tensors.Kept);
+            pair = new(
+                graph.AddInitializer(prefix + ".depthwise.weight", tensors.Depthwise),
+                graph.AddInitializer(prefix + ".pointwise.weight", tensors.Pointwise),
+                tensors.Kept);
             _done.Add(layer.Weight, pair);
         }
 
@@ -67,7 +70,8 @@ sealed class DepthwiseRewriter(DepthwiseReplacement.Options options, StepContext
     {
         var (graph, name) = (node.Graph, node.Name.Length > 0 ? node.Name : node.Outputs[0].Name);
         var attributes = node.Attributes.Where(a => Positions.Contains(a.Name)).Append(NodeAttribute.Int("group", layer.Inputs)).ToArray();
-        var between = Between(graph.Add("Conv", [node.Input(0), pair.Depthwise], name + ".depthwise", attributes, before: node), name, layer.Inputs * multiplier, node);
+        var depthwise = graph.Add("Conv", [node.Input(0), pair.Depthwise], name + ".depthwise", attributes, before: node);
+        var between = Between(depthwise, name, layer.Inputs * multiplier, node);
         foreach (var attribute in Positions)
         {
             node.RemoveAttribute(attribute);
@@ -92,7 +96,8 @@ sealed class DepthwiseRewriter(DepthwiseReplacement.Options options, StepContext
         if (options.Normalize)
         {
             Value?[] inputs = [x, Norm("weight", 1), Norm("bias", 0), Norm("running_mean", 0), Norm("running_var", 1)];
-            x = graph.Add("BatchNormalization", inputs, name + ".depthwise.norm", [NodeAttribute.Float("epsilon", 1e-5f), NodeAttribute.Float("momentum", 0.9f)], before: before);
+            NodeAttribute[] attributes = [NodeAttribute.Float("epsilon", 1e-5f), NodeAttribute.Float("momentum", 0.9f)];
+            x = graph.Add("BatchNormalization", inputs, name + ".depthwise.norm", attributes, before: before);
         }
 
         return options.Activation switch

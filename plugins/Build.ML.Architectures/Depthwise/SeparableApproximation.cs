@@ -1,9 +1,12 @@
 namespace Build.ML.Architectures.Depthwise;
 
 /// <summary>
-/// The depthwise separable weights nearest to those of a convolution. Each input channel's weights are a matrix M [outputs, kernel]; the two convolutions in its place compute
-/// Σᵣ pᵣ·dᵣᵀ with a kernel d and a column p of the 1×1 weight for each of <c>multiplier</c> r. The nearest such matrix in the sum of squares has the singular vectors of the
-/// greatest singular values (Eckart and Young: The approximation of one matrix by another of lower rank, 1936), which are eigenvectors v of the small MᵀM: d = v·√σ, p = M·v/√σ.
+/// The depthwise separable weights nearest to those of a convolution. Each input channel's weights are a matrix M [outputs, kernel]; the
+/// two convolutions in its place compute
+/// Σᵣ pᵣ·dᵣᵀ with a kernel d and a column p of the 1×1 weight for each of <c>multiplier</c> r. The nearest such matrix in the sum of
+/// squares has the singular vectors of the
+/// greatest singular values (Eckart and Young: The approximation of one matrix by another of lower rank, 1936), which are eigenvectors v of
+/// the small MᵀM: d = v·√σ, p = M·v/√σ.
 /// </summary>
 sealed class SeparableApproximation
 {
@@ -34,7 +37,8 @@ sealed class SeparableApproximation
         return new(depthwise, pointwise, total > 0 ? Math.Clamp(kept.Sum() / total, 0, 1) : 1);
     }
 
-    private static (double All, double Kept) Approximate(float[] weight, SeparableLayer layer, int multiplier, int channel, float[] depthwise, float[] pointwise)
+    private static (double All, double Kept) Approximate(
+        float[] weight, SeparableLayer layer, int multiplier, int channel, float[] depthwise, float[] pointwise)
     {
         var (size, step) = (layer.Kernel, layer.Inputs * layer.Kernel);
         var gram = new double[size * size];

@@ -1,7 +1,8 @@
 namespace Build.ML.Architectures.Depthwise;
 
 /// <summary>
-/// Eigenvalues and eigenvectors of small symmetric matrices by rotations in the plane of two rows that make their common element 0, over and over (Jacobi 1846; Golub, Van
+/// Eigenvalues and eigenvectors of small symmetric matrices by rotations in the plane of two rows that make their common element 0, over
+/// and over (Jacobi 1846; Golub, Van
 /// Loan: Matrix computations, section 8.5): accurate, and the same bits everywhere.
 /// </summary>
 static class SymmetricEigen

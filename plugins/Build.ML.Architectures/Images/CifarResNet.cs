@@ -7,7 +7,8 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// ResNet for small images (He, Zhang, Ren, Sun: Deep residual learning for image recognition, 2016, section 4.2): three stages of 16, 32 and 64 channels at full, half
+/// ResNet for small images (He, Zhang, Ren, Sun: Deep residual learning for image recognition, 2016, section 4.2): three stages of 16, 32
+/// and 64 channels at full, half
 /// and quarter size. ResNet-20 has 269,722 parameters for CIFAR-10.
 /// </summary>
 [Architecture("resnet-cifar")]
@@ -25,7 +26,8 @@ public sealed record CifarResNet : ImageClassifier
     public double Width { get; init; } = 1;
 
     /// <summary>
-    /// How the input passes by where a stage has more channels: <c>pad</c> every second pixel and maps of zeros (option A of the paper, no parameters), <c>projection</c> a
+    /// How the input passes by where a stage has more channels: <c>pad</c> every second pixel and maps of zeros (option A of the paper, no
+    /// parameters), <c>projection</c> a
     /// 1×1 convolution (option B). Default <c>pad</c>.
     /// </summary>
     public Shortcut Shortcut { get; init; } = Shortcut.Pad;
@@ -64,8 +66,8 @@ public sealed record CifarResNet : ImageClassifier
             var picked = net.Node("Slice", name + ".slice",
                 [input.Value, net.Integers(0, 0), net.Integers(int.MaxValue, int.MaxValue), net.Integers(2, 3), net.Integers(stride, stride)]);
             var (before, size) = ((channels - input.Channels) / 2, (input.Size + stride - 1) / stride);
-            return new(
-                net.Node("Pad", name, [picked, net.Integers(0, before, 0, 0, 0, channels - input.Channels - before, 0, 0)], NodeAttribute.String("mode", "constant")), channels, size);
+            var sides = net.Integers(0, before, 0, 0, 0, channels - input.Channels - before, 0, 0);
+            return new(net.Node("Pad", name, [picked, sides], NodeAttribute.String("mode", "constant")), channels, size);
         }
     }
 }

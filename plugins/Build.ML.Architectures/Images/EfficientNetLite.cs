@@ -6,7 +6,8 @@ using Build.ML.Graph;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// EfficientNet-lite (Tan, Le: EfficientNet: rethinking model scaling, 2019, in the form of the TPU repository of 2020 for devices: ReLU6, no squeeze and excitation,
+/// EfficientNet-lite (Tan, Le: EfficientNet: rethinking model scaling, 2019, in the form of the TPU repository of 2020 for devices: ReLU6,
+/// no squeeze and excitation,
 /// first and last layers not scaled). Lite0 has 4,652,008 parameters, lite4 13,006,568.
 /// </summary>
 [Architecture("efficientnet-lite")]
@@ -24,7 +25,9 @@ public sealed record EfficientNetLite : ImageClassifier
     [Range(0.05, 8d)]
     public double Width { get; init; } = 1;
 
-    /// <summary>Factor by which the network shrinks its input, 1 to 32; with less than the default 32 the first layers keep the size.</summary>
+    /// <summary>
+    /// Factor by which the network shrinks its input, 1 to 32; with less than the default 32 the first layers keep the size.
+    /// </summary>
     [AllowedValues(1, 2, 4, 8, 16, 32)]
     public int Stride { get; init; } = 32;
 

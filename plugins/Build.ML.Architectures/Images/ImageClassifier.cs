@@ -3,7 +3,9 @@ using Build.ML.Abstractions.Architectures;
 
 namespace Build.ML.Architectures.Images;
 
-/// <summary>A network from images (<c>input</c>, float[batch, channels, size, size]) to classes (<c>logits</c>, float[batch, classes]).</summary>
+/// <summary>
+/// A network from images (<c>input</c>, float[batch, channels, size, size]) to classes (<c>logits</c>, float[batch, classes]).
+/// </summary>
 public abstract record ImageClassifier : Architecture
 {
     /// <summary>Number of classes. Default 1000, and 10 for networks made for digits or CIFAR-10.</summary>
@@ -27,7 +29,8 @@ public abstract record MobileClassifier : ImageClassifier
     public double Width { get; init; } = 1;
 
     /// <summary>
-    /// Factor by which the network shrinks its input: 32, 16, 8, 4, 2 or 1. With less than the default 32, as is right for images below some 100 pixels, the first layers
+    /// Factor by which the network shrinks its input: 32, 16, 8, 4, 2 or 1. With less than the default 32, as is right for images below
+    /// some 100 pixels, the first layers
     /// keep the size.
     /// </summary>
     [AllowedValues(1, 2, 4, 8, 16, 32)]

@@ -6,7 +6,8 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// LeNet-5 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, 1998), with every map of the second layer reading every map of
+/// LeNet-5 (LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition, 1998), with every map of the second
+/// layer reading every map of
 /// the first: 61,706 parameters for digits of 28×28.
 /// </summary>
 [Architecture("lenet")]
@@ -15,7 +16,9 @@ public sealed record LeNet : ImageClassifier
     /// <summary>A LeNet for digits.</summary>
     public LeNet() => (Classes, Channels, Size) = (10, 1, 28);
 
-    /// <summary>Activation and pooling: <c>classic</c> tanh and mean, <c>modern</c> ReLU and maximum. Default <c>modern</c>, which learns faster.</summary>
+    /// <summary>
+    /// Activation and pooling: <c>classic</c> tanh and mean, <c>modern</c> ReLU and maximum. Default <c>modern</c>, which learns faster.
+    /// </summary>
     public LeNetVariant Variant { get; init; } = LeNetVariant.Modern;
 
     /// <inheritdoc/>

@@ -5,7 +5,8 @@ using Build.ML.Graph;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// MobileNet (Howard et al.: MobileNets: efficient convolutional neural networks for mobile vision applications, 2017): depthwise and 1×1 convolutions in turn; 4,231,976
+/// MobileNet (Howard et al.: MobileNets: efficient convolutional neural networks for mobile vision applications, 2017): depthwise and 1×1
+/// convolutions in turn; 4,231,976
 /// parameters.
 /// </summary>
 [Architecture("mobilenet-v1")]

@@ -18,7 +18,8 @@ public sealed record MobileNetV2 : MobileClassifier
         var net = new NetworkBuilder("mobilenet-v2", seed);
         var strides = new StridePlan(32, Stride);
         var style = new BlockStyle(Activation.Relu6);
-        var x = net.ConvolutionBlock(net.Image(Channels, Size), "features.0.0", "features.0.1", Layers.Channels.Scaled(32, Width), new(3, strides.Next(2)), style);
+        var x = net.ConvolutionBlock(
+            net.Image(Channels, Size), "features.0.0", "features.0.1", Layers.Channels.Scaled(32, Width), new(3, strides.Next(2)), style);
         var next = 1;
         foreach (var (expansion, channels, repeats, stride) in Stages)
         {

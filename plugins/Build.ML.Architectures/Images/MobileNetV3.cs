@@ -5,7 +5,8 @@ using Build.ML.Graph;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// MobileNetV3 (Howard et al.: Searching for MobileNetV3, 2019): inverted residuals with squeeze and excitation and hard-swish; 5,483,032 parameters large, 2,542,856 small.
+/// MobileNetV3 (Howard et al.: Searching for MobileNetV3, 2019): inverted residuals with squeeze and excitation and hard-swish; 5,483,032
+/// parameters large, 2,542,856 small.
 /// </summary>
 [Architecture("mobilenet-v3")]
 public sealed record MobileNetV3 : MobileClassifier

@@ -6,13 +6,16 @@ using Build.ML.Graph;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// ResNet for images as of ImageNet (He, Zhang, Ren, Sun: Deep residual learning for image recognition, 2016), with the stride of bottlenecks in their 3×3 convolution
+/// ResNet for images as of ImageNet (He, Zhang, Ren, Sun: Deep residual learning for image recognition, 2016), with the stride of
+/// bottlenecks in their 3×3 convolution
 /// as torchvision has it. ResNet-18 has 11,689,512 parameters, ResNet-50 25,557,032.
 /// </summary>
 [Architecture("resnet")]
 public sealed record ResNet : ImageClassifier
 {
-    /// <summary>Number of layers with weights: 18 or 34 (of blocks of two convolutions), 50, 101 or 152 (of bottlenecks of three). Default 18.</summary>
+    /// <summary>
+    /// Number of layers with weights: 18 or 34 (of blocks of two convolutions), 50, 101 or 152 (of bottlenecks of three). Default 18.
+    /// </summary>
     [AllowedValues(18, 34, 50, 101, 152)]
     public int Depth { get; init; } = 18;
 
@@ -20,7 +23,9 @@ public sealed record ResNet : ImageClassifier
     [Range(0.05, 8d)]
     public double Width { get; init; } = 1;
 
-    /// <summary>Factor by which the network shrinks its input, 1 to 32; with less than the default 32 the first layers keep the size.</summary>
+    /// <summary>
+    /// Factor by which the network shrinks its input, 1 to 32; with less than the default 32 the first layers keep the size.
+    /// </summary>
     [AllowedValues(1, 2, 4, 8, 16, 32)]
     public int Stride { get; init; } = 32;
 

@@ -7,7 +7,8 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// ShuffleNetV2 (Ma, Zhang, Zheng, Sun: Practical guidelines for efficient CNN architecture design, 2018): blocks work on half of the channels, which are then shuffled;
+/// ShuffleNetV2 (Ma, Zhang, Zheng, Sun: Practical guidelines for efficient CNN architecture design, 2018): blocks work on half of the
+/// channels, which are then shuffled;
 /// 2,278,604 parameters at width 1.
 /// </summary>
 [Architecture("shufflenet-v2")]
@@ -17,7 +18,9 @@ public sealed record ShuffleNetV2 : ImageClassifier
     [Range(0.1, 4d)]
     public double Width { get; init; } = 1;
 
-    /// <summary>Factor by which the network shrinks its input, 1 to 32; with less than the default 32 the first layers keep the size.</summary>
+    /// <summary>
+    /// Factor by which the network shrinks its input, 1 to 32; with less than the default 32 the first layers keep the size.
+    /// </summary>
     [AllowedValues(1, 2, 4, 8, 16, 32)]
     public int Stride { get; init; } = 32;
 

@@ -6,13 +6,17 @@ using Build.ML.Graph;
 namespace Build.ML.Architectures.Images;
 
 /// <summary>
-/// SqueezeNet (Iandola et al.: AlexNet-level accuracy with 50x fewer parameters, 2016): fire modules without batch normalization; 1,235,496 parameters in version 1.1,
+/// SqueezeNet (Iandola et al.: AlexNet-level accuracy with 50x fewer parameters, 2016): fire modules without batch normalization; 1,235,496
+/// parameters in version 1.1,
 /// 1,248,424 in version 1.0.
 /// </summary>
 [Architecture("squeezenet")]
 public sealed record SqueezeNet : ImageClassifier
 {
-    /// <summary>Pooling earlier (<c>v1_1</c>: 2.4 times less computation at the same accuracy) or as in the paper (<c>v1_0</c>). Default <c>v1_1</c>.</summary>
+    /// <summary>
+    /// Pooling earlier (<c>v1_1</c>: 2.4 times less computation at the same accuracy) or as in the paper (<c>v1_0</c>). Default
+    /// <c>v1_1</c>.
+    /// </summary>
     public SqueezeNetVersion Version { get; init; } = SqueezeNetVersion.V1_1;
 
     /// <summary>Factor of all numbers of channels. Default 1.</summary>
@@ -56,15 +60,17 @@ public sealed record SqueezeNet : ImageClassifier
         Feature Fire(Feature input, string name, int squeezed, int expanded)
         {
             var squeeze = Convolved(input, name + ".squeeze", squeezed, new(1));
-            return net.Concatenated(Convolved(squeeze, name + ".expand1x1", expanded, new(1)), Convolved(squeeze, name + ".expand3x3", expanded, new(3)), name + ".concat");
+            return net.Concatenated(
+                Convolved(squeeze, name + ".expand1x1", expanded, new(1)), Convolved(squeeze, name + ".expand3x3", expanded, new(3)), name + ".concat");
         }
 
         // Kaiming in its uniform form: ±√(6/fan).
         Feature Convolved(Feature input, string name, int channels, Window window)
         {
             var fan = input.Channels * window.Kernel * window.Kernel;
+            var outputs = name == "features.0" ? Scaled(channels) : channels;
             return net.Activate(
-                net.Convolution(input, name, name == "features.0" ? Scaled(channels) : channels, window, Initial.Uniform(Math.Sqrt(6.0 / fan)), Initial.Zeros), name + ".activation", Activation.Relu);
+                net.Convolution(input, name, outputs, window, Initial.Uniform(Math.Sqrt(6.0 / fan)), Initial.Zeros), name + ".activation", Activation.Relu);
         }
     }
 

@@ -6,7 +6,8 @@ namespace Build.ML.Architectures.Layers;
 sealed partial class NetworkBuilder
 {
     /// <summary>
-    /// Inverted residual (Sandler et al.: MobileNetV2, 2018): 1×1 convolution to more channels (not where the expansion is 1), depthwise convolution, 1×1 convolution
+    /// Inverted residual (Sandler et al.: MobileNetV2, 2018): 1×1 convolution to more channels (not where the expansion is 1), depthwise
+    /// convolution, 1×1 convolution
     /// without activation; the input is added where it has the output's form.
     /// </summary>
     /// <param name="x">Its input.</param>
@@ -29,7 +30,9 @@ sealed partial class NetworkBuilder
         return window.Stride == 1 && x.Channels == channels ? Sum(x, y, name + ".add") : y;
     }
 
-    /// <summary>Squeeze and excitation (Hu et al., 2018): each map times a factor from 0 to 1 that a small network makes of the means of all maps.</summary>
+    /// <summary>
+    /// Squeeze and excitation (Hu et al., 2018): each map times a factor from 0 to 1 that a small network makes of the means of all maps.
+    /// </summary>
     /// <param name="x">Its input.</param>
     /// <param name="name">Prefix of its layers <c>fc1</c> and <c>fc2</c>.</param>
     /// <param name="squeezed">Channels within.</param>

@@ -22,21 +22,21 @@ sealed partial class NetworkBuilder
     /// <param name="name">Prefix of its weights.</param>
     /// <param name="channels">Number of outputs.</param>
     /// <param name="window">Its sizes.</param>
-    /// <param name="weight">Initial weight; default Kaiming by the fan out of its group, as the networks of convolution and ReLU have it.</param>
+    /// <param name="weight">Initial weight; default Kaiming by the fan out of its group, as the networks of convolution and ReLU have
+    /// it.</param>
     /// <param name="bias">Initial bias; default: there is none.</param>
     internal Feature Convolution(Feature x, string name, int channels, Window window, WeightFill? weight = null, WeightFill? bias = null)
     {
-        var (kernel, stride, groups) = window;
+        var (kernel, _, groups) = window;
         var w = Weight(name + ".weight", weight ?? Initial.Kaiming(channels / groups * kernel * kernel), channels, x.Channels / groups, kernel, kernel);
         ReadOnlySpan<Value?> inputs = bias is null ? [x.Value, w] : [x.Value, w, Weight(name + ".bias", bias, channels)];
-        var y = Node("Conv", name, inputs,
-            NodeAttribute.Ints("kernel_shape", kernel, kernel), NodeAttribute.Ints("strides", stride, stride),
-            NodeAttribute.Ints("pads", window.Padding, window.Padding, window.Padding, window.Padding), NodeAttribute.Int("group", groups));
+        var y = Node("Conv", name, inputs, [.. Attributes(window), NodeAttribute.Int("group", groups)]);
         return new(y, channels, Reduced(x.Size, window, ceiling: false, name));
     }
 
     /// <summary>
-    /// Batch normalization in the form for inference, y = (x − mean)/√(variance + ε)·weight + bias, which training replaces by statistics of the batch.
+    /// Batch normalization in the form for inference, y = (x − mean)/√(variance + ε)·weight + bias, which training replaces by statistics
+    /// of the batch.
     /// </summary>
     /// <param name="x">Its input.</param>
     /// <param name="name">Prefix of its weights.</param>
@@ -73,7 +73,8 @@ sealed partial class NetworkBuilder
     /// <param name="window">Sizes of the convolution.</param>
     /// <param name="style">Activation and normalization.</param>
     /// <param name="activation">Another activation than the style's, or null.</param>
-    internal Feature ConvolutionBlock(Feature x, string convolution, string norm, int channels, Window window, BlockStyle style, Activation? activation = null)
+    internal Feature ConvolutionBlock(
+        Feature x, string convolution, string norm, int channels, Window window, BlockStyle style, Activation? activation = null)
     {
         var y = BatchNorm(Convolution(x, convolution, channels, window), norm, style.Epsilon, style.Momentum);
         return Activate(y, norm + ".activation", activation ?? style.Activation);
@@ -81,15 +82,12 @@ sealed partial class NetworkBuilder
 
     /// <summary>Largest of each window; <paramref name="ceiling"/>: a window that sticks out at the end counts too.</summary>
     internal Feature MaxPool(Feature x, string name, Window window, bool ceiling = false) => new(
-        Node("MaxPool", name, [x.Value], NodeAttribute.Ints("kernel_shape", window.Kernel, window.Kernel), NodeAttribute.Ints("strides", window.Stride, window.Stride),
-            NodeAttribute.Ints("pads", window.Padding, window.Padding, window.Padding, window.Padding), NodeAttribute.Int("ceil_mode", ceiling ? 1 : 0)),
+        Node("MaxPool", name, [x.Value], [.. Attributes(window), NodeAttribute.Int("ceil_mode", ceiling ? 1 : 0)]),
         x.Channels, Reduced(x.Size, window, ceiling, name));
 
     /// <summary>Mean of each window.</summary>
     internal Feature AveragePool(Feature x, string name, Window window) => new(
-        Node("AveragePool", name, [x.Value], NodeAttribute.Ints("kernel_shape", window.Kernel, window.Kernel), NodeAttribute.Ints("strides", window.Stride, window.Stride),
-            NodeAttribute.Ints("pads", window.Padding, window.Padding, window.Padding, window.Padding)),
-        x.Channels, Reduced(x.Size, window, ceiling: false, name));
+        Node("AveragePool", name, [x.Value], Attributes(window)), x.Channels, Reduced(x.Size, window, ceiling: false, name));
 
     /// <summary>Mean of each map: [batch, channels].</summary>
     internal Value GlobalPool(Feature x, string name) =>
@@ -102,12 +100,19 @@ sealed partial class NetworkBuilder
     internal Feature Concatenated(Feature a, Feature b, string name) =>
         new(Node("Concat", name, [a.Value, b.Value], NodeAttribute.Int("axis", 1)), a.Channels + b.Channels, a.Size);
 
+    private static NodeAttribute[] Attributes(Window window) =>
+    [
+        NodeAttribute.Ints("kernel_shape", window.Kernel, window.Kernel), NodeAttribute.Ints("strides", window.Stride, window.Stride),
+        NodeAttribute.Ints("pads", window.Padding, window.Padding, window.Padding, window.Padding),
+    ];
+
     private static int Reduced(int size, Window window, bool ceiling, string name)
     {
         var steps = size + (2 * window.Padding) - window.Kernel;
         return steps >= 0 ? ((steps + (ceiling ? window.Stride - 1 : 0)) / window.Stride) + 1
             : throw new DiagnosticException("BML6110",
-                $"Layer '{name}' gets maps of {size}×{size}, less than its window of {window.Kernel}×{window.Kernel}; give a larger 'size' (or a smaller 'stride', where the network has one).");
+                $"Layer '{name}' gets maps of {size}×{size}, less than its window of {window.Kernel}×{window.Kernel}; "
+                + "give a larger 'size' (or a smaller 'stride', where the network has one).");
     }
 }
 

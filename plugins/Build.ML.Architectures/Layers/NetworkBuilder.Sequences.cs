@@ -7,7 +7,9 @@ namespace Build.ML.Architectures.Layers;
 /// <content>Layers of sequences float[batch, length, width].</content>
 sealed partial class NetworkBuilder
 {
-    /// <summary>Added to scores of what must not be attended to: far below every score, and finite in every float type but float16.</summary>
+    /// <summary>
+    /// Added to scores of what must not be attended to: far below every score, and finite in every float type but float16.
+    /// </summary>
     private const float Hidden = -1e9f;
 
     /// <summary>An input int64[batch, length].</summary>
@@ -78,7 +80,10 @@ sealed partial class NetworkBuilder
         return Node("Where", "mask", [seen, Scalar(0), Scalar(Hidden)]);
     }
 
-    /// <summary>The mask of an encoder from <c>attention_mask</c> int64[batch, length]: 0 where it is 1, far below where it is 0; [batch, 1, 1, length].</summary>
+    /// <summary>
+    /// The mask of an encoder from <c>attention_mask</c> int64[batch, length]: 0 where it is 1, far below where it is 0; [batch, 1, 1,
+    /// length].
+    /// </summary>
     internal Value PaddingMask(Value attended)
     {
         var shares = Node("Cast", "mask.attended", [attended], NodeAttribute.Int("to", (long)DataType.Float));
@@ -86,7 +91,9 @@ sealed partial class NetworkBuilder
         return Node("Mul", "mask", [Node("Sub", "mask.left_out", [Scalar(1), rows]), Scalar(Hidden)]);
     }
 
-    /// <summary>Scores of all tokens for each position by the table of embeddings itself: x · tableᵀ, [batch, length, vocabulary].</summary>
+    /// <summary>
+    /// Scores of all tokens for each position by the table of embeddings itself: x · tableᵀ, [batch, length, vocabulary].
+    /// </summary>
     internal Value TiedLogits(Value x, Value table, int length, int width, int vocabulary)
     {
         var rows = Reshape(x, "logits.positions", -1, width);

@@ -6,7 +6,8 @@ using Build.ML.Training.Random;
 namespace Build.ML.Architectures.Layers;
 
 /// <summary>
-/// Builds a network as an ONNX model of opset 21. Weights are initializers; all else that is constant (sizes, masks) is in Constant nodes, so that what training may
+/// Builds a network as an ONNX model of opset 21. Weights are initializers; all else that is constant (sizes, masks) is in Constant nodes,
+/// so that what training may
 /// change is told by being an initializer. A weight's numbers depend on the seed and its name only.
 /// </summary>
 sealed partial class NetworkBuilder
@@ -31,7 +32,8 @@ sealed partial class NetworkBuilder
     }
 
     /// <summary>A float weight.</summary>
-    internal Value Weight(string name, WeightFill fill, params ReadOnlySpan<long> sizes) => _graph.AddInitializer(name, InitialWeight.Of(_random, name, fill, sizes));
+    internal Value Weight(string name, WeightFill fill, params ReadOnlySpan<long> sizes) =>
+        _graph.AddInitializer(name, InitialWeight.Of(_random, name, fill, sizes));
 
     /// <summary>A node with one output, both of that name.</summary>
     internal Value Node(string opType, string name, ReadOnlySpan<Value?> inputs, params ReadOnlySpan<NodeAttribute> attributes) =>
@@ -67,7 +69,8 @@ sealed partial class NetworkBuilder
     }
 
     /// <summary>A number.</summary>
-    internal Value Scalar(float number) => Constant(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"number.{number}"), () => Tensor.Scalar(number));
+    internal Value Scalar(float number) =>
+        Constant(string.Create(System.Globalization.CultureInfo.InvariantCulture, $"number.{number}"), () => Tensor.Scalar(number));
 
     /// <summary>A list of integers, such as axes or sizes.</summary>
     internal Value Integers(params long[] numbers) => Constant($"integers.{string.Join('_', numbers)}", () => Tensor.Of(numbers, numbers.Length));

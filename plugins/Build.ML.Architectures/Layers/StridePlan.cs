@@ -3,7 +3,8 @@ using Build.ML.Graph.Diagnostics;
 namespace Build.ML.Architectures.Layers;
 
 /// <summary>
-/// Lets networks made for large images see small ones: of the layers that halve the size, the first ones do not where the whole network shall shrink the input by less.
+/// Lets networks made for large images see small ones: of the layers that halve the size, the first ones do not where the whole network
+/// shall shrink the input by less.
 /// </summary>
 /// <param name="full">Factor by which the network shrinks its input as its paper has it, a power of 2.</param>
 /// <param name="wanted">The factor asked for, a power of 2 from 1 to <paramref name="full"/>.</param>
@@ -26,5 +27,6 @@ sealed class StridePlan(int full, int wanted)
     }
 
     private static int Checked(int full, int wanted) => wanted >= 1 && wanted <= full && int.IsPow2(wanted) ? full
-        : throw new DiagnosticException("BML6111", $"'stride' is {wanted}; expected a power of 2 from 1 to {full}, the factor by which this network shrinks its input.");
+        : throw new DiagnosticException("BML6111", $"'stride' is {wanted}; "
+            + $"expected a power of 2 from 1 to {full}, the factor by which this network shrinks its input.");
 }

@@ -7,7 +7,9 @@ namespace Build.ML.Architectures.Layers;
 /// <param name="random">Numbers of this weight alone.</param>
 delegate void WeightFill(Span<float> values, CounterRandom random);
 
-/// <summary>Distributions of initial weights. A fan is the number of products that one output sums (in) or one input takes part in (out).</summary>
+/// <summary>
+/// Distributions of initial weights. A fan is the number of products that one output sums (in) or one input takes part in (out).
+/// </summary>
 static class Initial
 {
     /// <summary>1 everywhere.</summary>
@@ -23,12 +25,16 @@ static class Initial
     internal static WeightFill Uniform(double bound) => (values, random) => random.FillUniform(values, -(float)bound, (float)bound);
 
     /// <summary>
-    /// Kaiming (He et al.: Delving deep into rectifiers, 2015): normal with variance 2/fan, which keeps the variance of activations through layers with ReLU
+    /// Kaiming (He et al.: Delving deep into rectifiers, 2015): normal with variance 2/fan, which keeps the variance of activations through
+    /// layers with ReLU
     /// (fan in) or that of gradients (fan out).
     /// </summary>
     internal static WeightFill Kaiming(int fan) => Normal(Math.Sqrt(2.0 / fan));
 
-    /// <summary>Xavier (Glorot, Bengio: Understanding the difficulty of training deep feedforward neural networks, 2010): uniform in ±√(6/(in + out)).</summary>
+    /// <summary>
+    /// Xavier (Glorot, Bengio: Understanding the difficulty of training deep feedforward neural networks, 2010): uniform in ±√(6/(in +
+    /// out)).
+    /// </summary>
     internal static WeightFill Xavier(int fanIn, int fanOut) => Uniform(Math.Sqrt(6.0 / (fanIn + fanOut)));
 
     /// <summary>Uniform in ±1/√fan: what PyTorch gives linear layers and convolutions that nobody initialises otherwise.</summary>

@@ -7,8 +7,10 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Architectures.Texts;
 
 /// <summary>
-/// BERT (Devlin et al.: Pre-training of deep bidirectional transformers, 2019) in its own sizes and those of DistilBERT (Sanh et al. 2019) and TinyBERT (Jiao et al. 2020).
-/// Further input <c>attention_mask</c> int64[batch, length], 1 for tokens and 0 for padding. Output <c>last_hidden_state</c> float[batch, length, hidden], or with
+/// BERT (Devlin et al.: Pre-training of deep bidirectional transformers, 2019) in its own sizes and those of DistilBERT (Sanh et al. 2019)
+/// and TinyBERT (Jiao et al. 2020).
+/// Further input <c>attention_mask</c> int64[batch, length], 1 for tokens and 0 for padding. Output <c>last_hidden_state</c> float[batch,
+/// length, hidden], or with
 /// <c>classes</c> <c>logits</c> float[batch, classes].
 /// </summary>
 [Architecture("bert")]
@@ -48,7 +50,8 @@ public sealed record BertEncoder : TextNetwork
     public int Positions { get; init; } = 512;
 
     /// <inheritdoc/>
-    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML6112 heads that do not divide the state; BML6113 more tokens than positions.</exception>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML6112 heads that do not divide the state; BML6113 more tokens than
+    /// positions.</exception>
     public override Model Build(long seed)
     {
         var preset = Sizes(Shape);
@@ -65,7 +68,8 @@ public sealed record BertEncoder : TextNetwork
             x = Layer(x, $"encoder.layer.{i}");
         }
 
-        return Classes is { } classes ? net.FinishClassifier(Classified(classes), classes) : net.Finish(net.Node("Identity", "last_hidden_state", [x]), Length, hidden);
+        return Classes is { } classes ? net.FinishClassifier(Classified(classes), classes)
+            : net.Finish(net.Node("Identity", "last_hidden_state", [x]), Length, hidden);
 
         Value Embedded()
         {
@@ -86,13 +90,15 @@ public sealed record BertEncoder : TextNetwork
         {
             var sizes = new AttentionSizes(Length, heads, hidden / heads);
             var self = name + ".attention.self";
-            var attended = net.Attention(Projected(input, self + ".query"), Projected(input, self + ".key"), Projected(input, self + ".value"), mask, self, sizes, Dropout);
+            var attended = net.Attention(
+                Projected(input, self + ".query"), Projected(input, self + ".key"), Projected(input, self + ".value"), mask, self, sizes, Dropout);
             var y = Residual(input, attended, name + ".attention.output", hidden);
             var wide = net.Node("Gelu", name + ".intermediate.activation", [net.Dense(y, name + ".intermediate.dense", hidden, inner, weight)]);
             return Residual(y, wide, name + ".output", inner);
         }
 
-        Value Projected(Value input, string name) => net.Heads(net.Dense(input, name, hidden, hidden, weight), name + ".heads", Length, heads, hidden / heads);
+        Value Projected(Value input, string name) =>
+            net.Heads(net.Dense(input, name, hidden, hidden, weight), name + ".heads", Length, heads, hidden / heads);
 
         // Normalization behind the sum, as in the paper.
         Value Residual(Value input, Value change, string name, int inputs)

@@ -7,7 +7,8 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Architectures.Texts;
 
 /// <summary>
-/// GPT-2 (Radford et al.: Language models are unsupervised multitask learners, 2019): a decoder that scores the next token at every position, <c>logits</c>
+/// GPT-2 (Radford et al.: Language models are unsupervised multitask learners, 2019): a decoder that scores the next token at every
+/// position, <c>logits</c>
 /// float[batch, length, vocabulary], by the table of its embeddings. The small one has 124,439,808 parameters.
 /// </summary>
 [Architecture("gpt2")]
@@ -36,7 +37,8 @@ public sealed record Gpt2Decoder : TextNetwork
     public int Positions { get; init; } = 1024;
 
     /// <inheritdoc/>
-    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML6112 heads that do not divide the state; BML6113 more tokens than positions.</exception>
+    /// <exception cref="Graph.Diagnostics.DiagnosticException">BML6112 heads that do not divide the state; BML6113 more tokens than
+    /// positions.</exception>
     public override Model Build(long seed)
     {
         CheckHeads(Hidden, Heads, "heads");

@@ -8,8 +8,10 @@ using Build.ML.Graph.Tensors;
 namespace Build.ML.Architectures.Texts;
 
 /// <summary>
-/// Llama (Touvron et al. 2023): a decoder with rotary positions (Su et al. 2021), root mean square normalization, a gated feed-forward part (Shazeer 2020) and heads that share
-/// keys and values (Ainslie et al. 2023), all of plain operators. Output <c>logits</c> float[batch, length, vocabulary]. The default is of SmolLM-135M's size.
+/// Llama (Touvron et al. 2023): a decoder with rotary positions (Su et al. 2021), root mean square normalization, a gated feed-forward part
+/// (Shazeer 2020) and heads that share
+/// keys and values (Ainslie et al. 2023), all of plain operators. Output <c>logits</c> float[batch, length, vocabulary]. The default is of
+/// SmolLM-135M's size.
 /// </summary>
 [Architecture("llama")]
 public sealed record LlamaDecoder : TextNetwork

@@ -9,7 +9,8 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Architectures.Texts;
 
 /// <summary>
-/// TextCNN (Kim: Convolutional neural networks for sentence classification, 2014): embeddings, convolutions over several numbers of neighbouring tokens, the largest of each over
+/// TextCNN (Kim: Convolutional neural networks for sentence classification, 2014): embeddings, convolutions over several numbers of
+/// neighbouring tokens, the largest of each over
 /// the text, one linear layer. Output <c>logits</c> float[batch, classes].
 /// </summary>
 [Architecture("textcnn")]
@@ -48,19 +49,22 @@ public sealed record TextCnn : TextNetwork
         var parts = new List<Value?>();
         foreach (var (i, window) in Windows.Index())
         {
-            parts.Add(net.Node("GlobalMaxPool", $"convs.{i}.largest", [net.Node("Relu", $"convs.{i}.activation", [Convolution(net, x, $"convs.{i}", window)])]));
+            var active = net.Node("Relu", $"convs.{i}.activation", [Convolution(net, x, $"convs.{i}", window)]);
+            parts.Add(net.Node("GlobalMaxPool", $"convs.{i}.largest", [active]));
         }
 
         var width = Windows.Length * Filters;
         var y = net.Node("Flatten", "features", [net.Node("Concat", "concat", [.. parts], NodeAttribute.Int("axis", 1))], NodeAttribute.Int("axis", 1));
-        return net.FinishClassifier(net.Linear(net.Dropout(y, "dropout", Dropout), "fc", width, Classes, Initial.Xavier(width, Classes), Initial.Zeros), Classes);
+        y = net.Linear(net.Dropout(y, "dropout", Dropout), "fc", width, Classes, Initial.Xavier(width, Classes), Initial.Zeros);
+        return net.FinishClassifier(y, Classes);
     }
 
     private Value Convolution(NetworkBuilder net, Value x, string name, int window)
     {
         if (window > Length)
         {
-            throw new DiagnosticException("BML6110", $"Layer '{name}' gets {Length} tokens, less than its window of {window}; give a larger 'length' or smaller 'windows'.");
+            throw new DiagnosticException("BML6110", $"Layer '{name}' gets {Length} tokens, less than its window of {window}; "
+                + "give a larger 'length' or smaller 'windows'.");
         }
 
         var weight = net.Weight(name + ".weight", Initial.Kaiming(Embedding * window), Filters, Embedding, window);

@@ -31,7 +31,8 @@ public abstract record TextNetwork : Architecture
     {
         if (Length > positions)
         {
-            throw new DiagnosticException("BML6113", $"'length' is {Length}, more than the {positions} of 'positions'; give as many positions, or fewer tokens.");
+            throw new DiagnosticException("BML6113", $"'length' is {Length}, more than the {positions} of 'positions'; "
+                + "give as many positions, or fewer tokens.");
         }
     }
 }

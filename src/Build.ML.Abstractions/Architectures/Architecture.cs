@@ -4,8 +4,10 @@ using Build.ML.Graph.Catalogs;
 namespace Build.ML.Abstractions.Architectures;
 
 /// <summary>
-/// A network to build and train from nothing: in recipes <c>model: { architecture: name, … }</c> with the record's properties as keys. A sealed record with
-/// <see cref="ArchitectureAttribute"/> in a plugin assembly is all it takes to add one; its public properties are its options, as those of techniques are.
+/// A network to build and train from nothing: in recipes <c>model: { architecture: name, … }</c> with the record's properties as keys. A
+/// sealed record with
+/// <see cref="ArchitectureAttribute"/> in a plugin assembly is all it takes to add one; its public properties are its options, as those of
+/// techniques are.
 /// </summary>
 public abstract record Architecture
 {

@@ -6,7 +6,8 @@ using Build.ML.Graph.Diagnostics;
 namespace Build.ML.Abstractions.Components;
 
 /// <summary>
-/// The components that options can choose by name: sealed records with an attribute, grouped by their kind, the abstract record that the attribute names. A component
+/// The components that options can choose by name: sealed records with an attribute, grouped by their kind, the abstract record that the
+/// attribute names. A component
 /// is its own options record. No kind is listed anywhere: an abstract record with a <see cref="CatalogAttribute"/> of its own is one.
 /// </summary>
 public sealed class ComponentCatalogs
@@ -55,7 +56,10 @@ public sealed class ComponentCatalogs
         return null;
     }
 
-    /// <summary>Whether a type is a kind: an abstract record that an attribute beside it (in the same assembly) names as <see cref="CatalogAttribute.EntryType"/>.</summary>
+    /// <summary>
+    /// Whether a type is a kind: an abstract record that an attribute beside it (in the same assembly) names as
+    /// <see cref="CatalogAttribute.EntryType"/>.
+    /// </summary>
     public static bool IsKind(Type type)
     {
         ArgumentNullException.ThrowIfNull(type);
