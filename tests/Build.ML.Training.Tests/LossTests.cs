@@ -107,6 +107,15 @@ public sealed class LossTests : IDisposable
     }
 
     [Fact]
+    public void A_batch_of_unknown_labels_has_no_loss_and_no_gradient()
+    {
+        var unknown = new Label { Target = Tensor.Of([-100L, -100L], 2) };
+        var (loss, gradient) = Measure(new CrossEntropy { Axis = -1, Smoothing = 0.1 }, Numbers(12), [2, 3], [unknown, unknown]);
+        Assert.Equal(0, loss);
+        Assert.All(gradient, g => Assert.Equal(0, g));
+    }
+
+    [Fact]
     public void Cross_entropy_of_every_pixel_with_classes_along_axis_one()
     {
         var y = Numbers(12);

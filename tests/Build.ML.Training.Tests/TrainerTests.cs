@@ -1,5 +1,6 @@
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Tensors;
 
@@ -370,6 +371,81 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void Samples_of_several_lengths_train_one_set_of_weights_and_resume_to_the_same_bytes()
+    {
+        // A mean over the tokens of an embedding: the class is whether tokens above 4 prevail.
+        Model Bag()
+        {
+            var graph = new Graph.Ir.OnnxGraph("bag");
+            var ids = graph.AddInput("ids", new TensorType(DataType.Int64, new Shape(new Dimension("n"), new Dimension("t"))));
+            var rows = graph.Add("Gather", [graph.AddInitializer("table", Tensor.Of(new float[20], 10, 2)), ids], "rows");
+            return Training.Of(graph, graph.Add("ReduceMean", [rows, graph.AddInitializer("axes", Tensor.Of([1L], 1))], "y", [Graph.Ir.NodeAttribute.Int("keepdims", 0)]));
+        }
+
+        var random = new Random.CounterRandom(2);
+        var data = new MemoryData([.. Enumerable.Range(0, 200).Select(_ =>
+        {
+            var tokens = Enumerable.Range(0, 1 + random.Below(11)).Select(_ => (long)(1 + random.Below(9))).ToArray();
+            return new Abstractions.Data.Sample([new("ids", Tensor.Of(tokens, tokens.Length))], new() { Class = tokens.Average() > 5 ? 1 : 0 });
+        })]);
+        var options = new TrainingOptions
+        {
+            Data = Training.Data, Epochs = 12, BatchSize = 8, Optimizer = new AdamW { LearningRate = 0.05 }, Buckets = new Feed.PaddingBuckets { Multiple = 4 },
+        };
+        using var model = Bag();
+        var result = new Trainer(Training.Context(data)).Fit(model, Classification(options));
+        Assert.Equal(20, result.Trained.Numbers);
+        Assert.InRange(Training.Accuracy(model, data), 0.93, 1);
+
+        using var source = new CancellationTokenSource();
+        using var killed = Bag();
+        var hook = new KillingHook(source, 40);
+        Assert.Throws<OperationCanceledException>(() => new Trainer(Training.Context(data, checkpoints: _folder, cancellation: source.Token))
+        {
+            CheckpointInterval = TimeSpan.Zero,
+        }.Fit(killed, Classification(options, hook)));
+        new Trainer(Training.Context(data, checkpoints: _folder, threads: 1)).Fit(killed, Classification(options));
+        Assert.Equal(Training.Bytes(model), Training.Bytes(killed));
+    }
+
+    [Fact]
+    public void A_student_learns_from_its_teacher_without_labels()
+    {
+        using var teacher = Training.Perceptron();
+        new Trainer(Training.Context(Training.Circle(512)))
+            .Fit(teacher, Classification(new TrainingOptions { Data = Training.Data, Epochs = 60, Optimizer = new AdamW { LearningRate = 0.01 }, Schedule = new CosineSchedule() }));
+        var data = Training.Circle(512);
+        var unlabelled = new MemoryData([.. Enumerable.Range(0, 512).Select(i => data[i] with { Label = Abstractions.Data.Label.None })]);
+        TrainingResult Learn(Model student, int epochs, double rate) => new Trainer(Training.Context(unlabelled, unlabelled)).Fit(student, new TrainingPlan
+        {
+            Options = new TrainingOptions
+            {
+                Data = Training.Data, Epochs = epochs, Optimizer = new AdamW { LearningRate = rate }, Schedule = new CosineSchedule(), Validation = new DataReference("validation"), ValidateEvery = 10,
+            },
+            Losses = [new KullbackLeiblerDivergence { Temperature = 2 }],
+            Teachers = [teacher],
+        });
+        using var student = Training.Perceptron(normalized: true);
+        using var untrained = Training.Perceptron(normalized: true);
+        var (learned, before) = (Learn(student, 60, 0.01), Learn(untrained, 1, 1e-12));
+        Assert.InRange(Training.Accuracy(student, Training.Circle(500, seed: 6)), 0.94, 1);
+        Assert.InRange(learned.Best!.Validation, 0, before.Best!.Validation / 10); // what is left is the sharp edge of a teacher that is sure of itself
+    }
+
+    [Fact]
+    public void Less_memory_for_activations_changes_nothing_but_time()
+    {
+        float[] Train(double? megabytes)
+        {
+            using var model = Training.Perceptron();
+            new Trainer(Training.Context(Training.Circle(64))).Fit(model, Classification(new TrainingOptions { Data = Training.Data, Epochs = 3, ActivationMemory = megabytes }));
+            return Training.Weights(model, "w0");
+        }
+
+        Assert.All(Train(null).Zip(Train(0.002)), p => Assert.Equal(p.First, p.Second, 1e-6f));
+    }
+
+    [Fact]
     public void Progress_tells_epoch_step_and_loss()
     {
         var told = new Told();
@@ -386,6 +462,17 @@ public sealed class TrainerTests : IDisposable
         public List<StepProgress> All { get; } = [];
 
         public void Report(StepProgress value) => All.Add(value);
+    }
+
+    sealed class KillingHook(CancellationTokenSource source, int step) : TrainingHook
+    {
+        public override void AfterUpdate(TrainingState state)
+        {
+            if (state.Step + 1 == step)
+            {
+                source.Cancel();
+            }
+        }
     }
 
     // Counts updates, in a state that checkpoints keep.

@@ -52,6 +52,7 @@ internal sealed class BatchSession : IDisposable
                 FeedStatistics = evaluate,
                 BatchStatistics = !evaluate && !options.FreezeStatistics,
                 Dropout = !evaluate && options.Dropout,
+                MemoryBudget = options.ActivationMemory is { } megabytes ? (long)(megabytes * (1 << 20)) : long.MaxValue,
                 Kernels = context.Inference.Kernels,
                 Rules = GradientRuleSet.Of(context.GradientAssemblies),
             });

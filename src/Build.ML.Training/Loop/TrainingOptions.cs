@@ -60,6 +60,13 @@ public record TrainingOptions : IValidatableObject
     /// <summary>Whether Dropout nodes drop while training. Default true.</summary>
     public bool Dropout { get; init; } = true;
 
+    /// <summary>
+    /// Megabytes of activations to hold at once, above 0; beyond that parts of the network are computed a second time when their gradients need them (Chen et al. 2016, "Training Deep Nets with
+    /// Sublinear Memory Cost"), which costs up to a third more time. Default: no limit.
+    /// </summary>
+    [Range(1e-3, 1e9)]
+    public double? ActivationMemory { get; init; }
+
     /// <summary>Changes samples at random, one after the other. Default none.</summary>
     public ImmutableArray<Augmentation> Augment { get; init; } = [];
 

@@ -54,16 +54,18 @@ public sealed record CrossEntropy : Loss
     /// <summary>The loss of scores [N, classes, …] and labels [N, …].</summary>
     internal static Value Of(GraphOps op, Value scores, Value labels, long ignored, double smoothing)
     {
-        var outputs = op.Nodes("SoftmaxCrossEntropyLoss", [scores, labels], 2, NodeAttribute.Int("ignore_index", ignored), NodeAttribute.String("reduction", "mean"));
+        // The mean of no labels would be 0/0: where a sample has many labels, a batch of unknown ones occurs and has the loss 0.
+        var known = op.Cast(op.Node("Not", [op.Compare("Equal", labels, op.Scalar(ignored, Graph.DataType.Int64))]), Graph.DataType.Float);
+        var count = op.Max(op.Total(known), op.Scalar(1));
+        var outputs = op.Nodes("SoftmaxCrossEntropyLoss", [scores, labels], 2, NodeAttribute.Int("ignore_index", ignored), NodeAttribute.String("reduction", "sum"));
+        var ofLabels = op.Div(outputs[0], count);
         if (smoothing == 0)
         {
-            return outputs[0];
+            return ofLabels;
         }
 
-        // −Σ log p / classes of each label that counts; their number is at least 1 so that a batch of unknown labels has the loss 0.
-        var counts = op.Cast(op.Node("Not", [op.Compare("Equal", labels, op.Scalar(ignored, Graph.DataType.Int64))]), Graph.DataType.Float);
-        var each = op.Mul(op.Neg(op.ReduceMean(outputs[1], [1], keep: false)), counts);
-        var uniform = op.Div(op.Total(each), op.Max(op.Total(counts), op.Scalar(1)));
-        return op.Add(op.Mul(outputs[0], 1 - smoothing), op.Mul(uniform, smoothing));
+        // −Σ log p / classes of each label that counts.
+        var uniform = op.Div(op.Total(op.Mul(op.Neg(op.ReduceMean(outputs[1], [1], keep: false)), known)), count);
+        return op.Add(op.Mul(ofLabels, 1 - smoothing), op.Mul(uniform, smoothing));
     }
 }
