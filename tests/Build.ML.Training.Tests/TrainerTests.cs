@@ -390,7 +390,11 @@ public sealed class TrainerTests : IDisposable
         })]);
         var options = new TrainingOptions
         {
-            Data = Training.Data, Epochs = 12, BatchSize = 8, Optimizer = new AdamW { LearningRate = 0.05 }, Buckets = new Feed.PaddingBuckets { Multiple = 4 },
+            Data = Training.Data,
+            Epochs = 12,
+            BatchSize = 8,
+            Optimizer = new AdamW { LearningRate = 0.05 },
+            Buckets = new Feed.PaddingBuckets { Multiple = 4 },
         };
         using var model = Bag();
         var result = new Trainer(Training.Context(data)).Fit(model, Classification(options));
@@ -420,7 +424,12 @@ public sealed class TrainerTests : IDisposable
         {
             Options = new TrainingOptions
             {
-                Data = Training.Data, Epochs = epochs, Optimizer = new AdamW { LearningRate = rate }, Schedule = new CosineSchedule(), Validation = new DataReference("validation"), ValidateEvery = 10,
+                Data = Training.Data,
+                Epochs = epochs,
+                Optimizer = new AdamW { LearningRate = rate },
+                Schedule = new CosineSchedule(),
+                Validation = new DataReference("validation"),
+                ValidateEvery = 10,
             },
             Losses = [new KullbackLeiblerDivergence { Temperature = 2 }],
             Teachers = [teacher],
