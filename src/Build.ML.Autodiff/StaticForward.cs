@@ -3,6 +3,7 @@ using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Passes;
 using Build.ML.Graph.Shapes;
+using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Autodiff;
 
@@ -11,23 +12,28 @@ internal static class StaticForward
 {
     private const long Opset = 21;
 
-    public static Model Of(Model forward, TrainingModelOptions options, List<Value> parameters)
+    public static Model Of(Model forward, TrainingModelOptions options, List<KeyValuePair<Value, Tensor>> parameters)
     {
         var model = forward.Clone();
         try
         {
             new UpgradeOpset { Version = Opset }.Run(model);
-            new RemoveInitializerInputs().Run(model);
+            foreach (var defaulted in model.Graph.Inputs.Where(i => i.Initializer is not null).ToArray())
+            {
+                model.Graph.RemoveInput(defaulted); // a weight that a caller could replace
+            }
+
             new ConstantsToInitializers().Run(model);
             BindInputs(model, options);
             foreach (var value in model.Graph.Initializers.ToArray())
             {
-                if (value.ElementType == DataType.Float && value.Uses.Count > 0 && value.Initializer!.Count > 0 
+                // What training changes is an initializer of the forward model, in which it can be stored: no Constant node's tensor and nothing that the upgrade made of an attribute.
+                if (value is { ElementType: DataType.Float, Uses.Count: > 0, Initializer: { Count: > 0 } tensor } && forward.Graph.Find(value.Name)?.Initializer is not null
                     && (options.FeedStatistics || !IsStatistic(value)) && options.Trainable(value))
                 {
                     var type = new TensorType(DataType.Float, value.Shape);
                     model.Graph.SetInitializer(value, null);
-                    parameters.Add(model.Graph.AddInput(value.Name, type));
+                    parameters.Add(KeyValuePair.Create(model.Graph.AddInput(value.Name, type), tensor));
                 }
             }
 

@@ -3,6 +3,7 @@ using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Passes;
+using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Autodiff;
 
@@ -16,7 +17,7 @@ public sealed class TrainingModelBuilder
     private readonly Model _model;
     private readonly HashSet<Value> _dependent = [];
     private readonly Dictionary<string, Value> _byName = new(StringComparer.Ordinal);
-    private readonly List<Value> _parameters = [];
+    private readonly List<KeyValuePair<Value, Tensor>> _parameters = [];
     private readonly List<(string Name, Value Statistic, float Momentum)> _states = [];
     private readonly List<RandomInput> _random = [];
     private readonly Dictionary<string, int> _names = new(StringComparer.Ordinal);
@@ -42,7 +43,7 @@ public sealed class TrainingModelBuilder
         }
 
         _outputs = [.. _model.Graph.Outputs];
-        foreach (var parameter in _parameters)
+        foreach (var (parameter, _) in _parameters)
         {
             _dependent.Add(parameter);
         }
@@ -198,7 +199,7 @@ public sealed class TrainingModelBuilder
 
         var lossName = Return("loss", Ops.Reshape(loss));
         var parameters = ImmutableArray.CreateBuilder<TrainableParameter>(_parameters.Count);
-        foreach (var parameter in _parameters)
+        foreach (var (parameter, content) in _parameters)
         {
             if (gradients is null)
             {
@@ -207,6 +208,12 @@ public sealed class TrainingModelBuilder
             else if (gradients.TryGetValue(parameter, out var gradient))
             {
                 parameters.Add(new(parameter.Name, parameter.Name, Return("gradient/" + parameter.Name, gradient), parameter.Sizes()));
+            }
+            else if (!parameter.IsUnused)
+            {
+                // Read, but with a gradient of zero, as a table of rotary angles: a constant again.
+                graph.RemoveInput(parameter);
+                graph.SetInitializer(parameter, content);
             }
         }
 

@@ -66,6 +66,19 @@ public sealed class LayerNormalizationGradients : GradientTable
         var h = op.Mul(g, n.Input(1));
         var tilt = op.Mul(x, op.ReduceMean(op.Mul(h, x), axes));
         var inner = op.Sub(centred ? op.Sub(h, op.ReduceMean(h, axes)) : h, tilt);
-        return [op.Mul(inner, inverse), ofScale, g];
+        return [OfStatistics(n, op.Mul(inner, inverse), op, x, inverse, centred), ofScale, g];
+    }
+
+    // Where the statistics are read too: dµ/dx = 1/D, dv/dx = −v²·x̂/D.
+    private static Value OfStatistics(Forward n, Value gradient, GraphOps op, Value x, Value inverse, bool centred)
+    {
+        var count = (double)n.X.Count() / inverse.Count();
+        if (centred && n.Gradient(1) is { } ofMean)
+        {
+            gradient = op.Add(gradient, op.Div(ofMean, count));
+        }
+
+        return n.Gradient(centred ? 2 : 1) is { } ofInverse && !n.Node.Is("RMSNormalization")
+            ? op.Sub(gradient, op.Mul(x, op.Mul(op.Div(ofInverse, count), op.Square(inverse)))) : gradient;
     }
 }
