@@ -38,6 +38,7 @@ internal static class ResizeMatrix
         "align_corners" => resized == 1 ? 0 : i * (float)(size - 1) / (resized - 1),
         "pytorch_half_pixel" => resized > 1 ? ((i + 0.5f) / scale) - 0.5f : 0,
         "half_pixel_symmetric" => (size / 2f * (1 - (resized / (scale * size)))) + ((i + 0.5f) / scale) - 0.5f,
+        "tf_half_pixel_for_nn" => (i + 0.5f) / scale, // up to version 12
         _ => ((i + 0.5f) / scale) - 0.5f,
     };
 

@@ -53,7 +53,7 @@ internal sealed record SlidingWindow(long[] Image, long[] Kernel, long[] Strides
         long Total(int i) => ((windows[i] - 1) * strides[i]) + (extra is { } e ? e[i] : 0) + ((k[i] - 1) * dilations[i]) + 1 - image[i];
         var automatic = n.String("auto_pad", "NOTSET") is "SAME_UPPER" or "SAME_LOWER";
         var (begins, ends) = n.Ints("output_shape") is null || automatic ? Pads(n, Total, image.Length)
-            : (Each(image.Length, i => Total(i) - (Total(i) / 2)), Each(image.Length, i => Total(i) / 2));
+            : (Each(image.Length, i => Math.Max(0, Total(i)) - (Math.Max(0, Total(i)) / 2)), Each(image.Length, i => Math.Max(0, Total(i)) / 2));
         return new(image, k, strides, dilations, begins, ends, windows);
     }
 

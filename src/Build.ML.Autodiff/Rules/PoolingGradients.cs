@@ -47,7 +47,8 @@ public sealed class PoolingGradients : GradientTable
             ? given
             : MaxWithIndices(n.X, n.Node.Attributes.Where(a => a.Name != "storage_order"), op)[1];
         var sizes = n.X.Sizes();
-        if (window.IsDisjoint)
+        // MaxUnpool takes no padding: it wants room for every window.
+        if (window.IsDisjoint && Enumerable.Range(0, window.Image.Length).All(i => window.Begins[i] == 0 && window.Reach(i) <= window.Image[i]))
         {
             return op.Node(
                 "MaxUnpool", [g, indices, op.Integers(sizes.AsSpan())], NodeAttribute.Ints("kernel_shape", window.Kernel), NodeAttribute.Ints("strides", window.Strides));

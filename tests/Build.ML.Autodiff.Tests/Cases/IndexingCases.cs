@@ -25,6 +25,8 @@ public sealed class IndexingCases : GradientCaseTable
         Case("ScatterND", r => new([r.Normal(4, 3), Tensor.Of([3L, 0], 2, 1), r.Normal(2, 3)], NodeAttribute.String("reduction", "add")), "add");
         Case("TopK", r => new([r.Apart(0.25, 3, 5), Integers(2)]) { Outputs = 2 }, "largest");
         Case("TopK", r => new([r.Apart(0.25, 4, 3), Integers(3)], NodeAttribute.Int("largest", 0), NodeAttribute.Int("axis", 0)) { Outputs = 2 }, "smallest");
+        Case("ReverseSequence", r => new([r.Normal(4, 2, 3), Tensor.Of([2L, 4], 2)]), "time first");
+        Case("ReverseSequence", r => new([r.Normal(2, 4), Tensor.Of([3L, 1], 2)], NodeAttribute.Int("batch_axis", 0), NodeAttribute.Int("time_axis", 1)), "batch first");
         foreach (var upper in new[] { 0, 1 })
             Case("Trilu", r => new([r.Normal(2, 3, 4), Tensor.Scalar(1L)], NodeAttribute.Int("upper", upper)), upper == 0 ? "lower" : "upper");
         Case("OneHot", r => new([r.Indices(3, 4), Tensor.Scalar(3L), r.Normal(2)]));

@@ -14,6 +14,7 @@ public sealed class PoolingCases : GradientCaseTable
     {
         Case("MaxPool", r => new([r.Apart(Gap, 2, 2, 4, 6)], Kernel(2, 2), Strides(2, 2)), "2×2");
         Case("MaxPool", r => new([r.Apart(Gap, 2, 2, 5, 5)], Kernel(2, 2), Strides(2, 2)), "2×2, last row unseen");
+        Case("MaxPool", r => new([r.Apart(Gap, 2, 2, 5, 5)], Kernel(2, 2), Strides(2, 2), Pads(1, 0, 0, 1)), "2×2 with padding");
         Case("MaxPool", r => new([r.Apart(Gap, 1, 2, 5, 6)], Kernel(3, 3), Strides(2, 2), Pads(1, 1, 1, 1)), "overlapping with padding");
         Case("MaxPool", r => new([r.Apart(Gap, 1, 2, 6, 5)], Kernel(3, 2), Strides(2, 2), NodeAttribute.Int("ceil_mode", 1)), "ceil");
         Case("MaxPool", r => new([r.Apart(Gap, 1, 2, 6, 5)], Kernel(2, 2), NodeAttribute.Ints("dilations", 2, 1)), "dilated");

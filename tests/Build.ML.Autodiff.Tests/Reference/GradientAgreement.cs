@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Build.ML.Abstractions.Inference;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
