@@ -27,9 +27,9 @@ internal static class StaticForward
             BindInputs(model, options);
             foreach (var value in model.Graph.Initializers.ToArray())
             {
-                // What training changes is an initializer of the forward model, in which it can be stored: no Constant node's tensor and nothing that the upgrade made of an attribute.
-                if (value is { ElementType: DataType.Float, Uses.Count: > 0, Initializer: { Count: > 0 } tensor } && forward.Graph.Find(value.Name)?.Initializer is not null
-                    && (options.FeedStatistics || !IsStatistic(value)) && options.Trainable(value))
+                // What training changes is a constant of the forward model: nothing that the upgrade made of an attribute.
+                if (value is { ElementType: DataType.Float, Uses.Count: > 0, Initializer: { Count: > 0 } tensor } && forward.Graph.Find(value.Name)?.Constant is not null
+                    && (options.FeedStatistics || !IsStatistic(value)) && !IsSetting(value) && options.Trainable(value))
                 {
                     var type = new TensorType(DataType.Float, value.Shape);
                     model.Graph.SetInitializer(value, null);
@@ -55,6 +55,9 @@ internal static class StaticForward
 
     // Running statistics follow the batches (GraphOps.Track) or stay; they have no gradient to descend.
     private static bool IsStatistic(Value value) => value.Uses.All(u => u.Node is { OpType: "BatchNormalization", Domain: "" } && u.Index is 3 or 4);
+
+    // Numbers that shapes and random numbers depend on are no weights, whatever the caller says.
+    private static bool IsSetting(Value value) => value.Uses.All(u => u.Node is { OpType: "Resize" or "Dropout", Domain: "" } && u.Index > 0);
 
     private static void BindInputs(Model model, TrainingModelOptions options)
     {

@@ -4,7 +4,7 @@ using Build.ML.Graph;
 namespace Build.ML.Autodiff;
 
 /// <summary>A weight that is trained.</summary>
-/// <param name="Name">Initializer of the forward model.</param>
+/// <param name="Name">Initializer of the forward model, or a Constant node's output.</param>
 /// <param name="Input">Input of the training model that takes its present value.</param>
 /// <param name="Gradient">Output of the training model: dL/dw.</param>
 /// <param name="Sizes">Sizes of all three.</param>

@@ -2,6 +2,7 @@ using Build.ML.Abstractions.Inference;
 using Build.ML.Autodiff.Tests.Cases;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
+using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
 
 namespace Build.ML.Autodiff.Tests;
