@@ -28,7 +28,7 @@ internal static class StaticForward
             foreach (var value in model.Graph.Initializers.ToArray())
             {
                 // What training changes is a constant of the forward model: nothing that the upgrade made of an attribute.
-                if (value is { ElementType: DataType.Float, Uses.Count: > 0, Initializer: { Count: > 0 } tensor } && forward.Graph.Find(value.Name)?.Constant is not null
+                if (value is { ElementType: DataType.Float, Uses.Count: > 0, Initializer: { Count: > 0 } tensor } && forward.Graph.Find(value.Name) is { } own && (own.Initializer ?? own.Constant) is not null
                     && (options.FeedStatistics || !IsStatistic(value)) && !IsSetting(value) && options.Trainable(value))
                 {
                     var type = new TensorType(DataType.Float, value.Shape);

@@ -85,7 +85,7 @@ public sealed class ConformanceTests
             return null;
         using var training = builder.Differentiate(loss);
         using var session = Inference.Open(training.Model, new InferenceOptions { Optimize = false });
-        var (weights, random) = (training.Parameters.ToDictionary(p => p.Input, p => model.Graph.Find(p.Name)!.Constant!), new Random(1));
+        var (weights, random) = (training.Parameters.ToDictionary(p => p.Input, p => model.Graph.Find(p.Name)!.Initializer ?? model.Graph.Find(p.Name)!.Constant!), new Random(1));
         var directions = training.Parameters.ToDictionary(p => p.Input, p => Enumerable.Range(0, (int)weights[p.Input].Count).Select(_ => random.Next(2) * 2f - 1).ToArray());
         Dictionary<string, Tensor> Run(float step) => session.Outputs.Zip(session.Run([.. weights.Select(w => KeyValuePair.Create(
             w.Key, Tensor.Of([.. w.Value.ToArray<float>().Zip(directions[w.Key], (v, d) => v + step * d)], [.. w.Value.Sizes])))])).ToDictionary(r => r.First, r => r.Second);

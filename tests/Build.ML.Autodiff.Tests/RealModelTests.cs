@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Formats.Tar;
 using System.IO.Compression;
-using Build.ML.Abstractions.Inference;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
@@ -40,7 +39,7 @@ public sealed class RealModelTests : IDisposable
         Assert.True(misses.Min() <= 0.01, $"norm {norm}; off by {string.Join(", ", misses)} of it");
     }
 
-    // Half the mean square of the output's deviation from its mean: scores that are all the same teach nothing.
+    // Half the squares of the last scores' deviations from their mean; of those before a sigmoid or softmax, which saturate on noise.
     static TrainingModel Differentiate(Model model, ImmutableArray<long> image)
     {
         var builder = new TrainingModelBuilder(model, new TrainingModelOptions
@@ -50,6 +49,7 @@ public sealed class RealModelTests : IDisposable
             BatchStatistics = false,
         });
         var (op, y) = (builder.Ops, builder.Outputs[0]);
+        y = y.Producer is { OpType: "Sigmoid" or "Softmax" } last ? last.Inputs[0]! : y;
         return builder.Differentiate(op.Mul(op.Total(op.Square(op.Sub(y, op.Mean(y)))), 0.5));
     }
 
