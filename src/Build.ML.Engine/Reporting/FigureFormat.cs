@@ -35,7 +35,7 @@ public static class FigureFormat
         "bytes" => Scaled(value, " B", (1e9, " GB"), (1e6, " MB"), (1e3, " kB")),
         "s" => Scaled(value, " s", (1, " s"), (1e-3, " ms"), (1e-6, " us"), (1e-9, " ns")),
         "J" => Scaled(value, " J", (1, " J"), (1e-3, " mJ"), (1e-6, " uJ")),
-        "count" => Scaled(value, "", (1e9, " G"), (1e6, " M"), (1e4, " k")),
+        "count" => Scaled(value, "", (1e9, " G"), (1e6, " M"), (1e3, " k")),
         "1/s" => Scaled(value, "/s", (1, "/s")),
         "dB" => value.ToString("0.0", Culture) + " dB",
         _ => Digits(value) + (unit.Length == 0 ? "" : " " + unit),

