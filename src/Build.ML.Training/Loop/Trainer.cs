@@ -10,7 +10,7 @@ namespace Build.ML.Training;
 /// <param name="context">Data, inference, seed, threads, checkpoints, progress, cancellation.</param>
 public sealed class Trainer(StepContext context)
 {
-    /// <summary>Least time from one checkpoint to the next. Default one minute; it decides what a killed run repeats, never what it ends with.</summary>
+    /// <summary>Least time from one checkpoint to the next; longer where writing one takes more than a twentieth of it. Zero: after every step. Default one minute; it decides what a killed run repeats, never what it ends with.</summary>
     public TimeSpan CheckpointInterval { get; init; } = TimeSpan.FromMinutes(1);
 
     /// <summary>Trains a model.</summary>
@@ -21,7 +21,7 @@ public sealed class Trainer(StepContext context)
     /// BML6050 to BML6056 model, losses and data do not fit together, BML6060 to BML6062 a loss, gradient or weight is not finite, BML6080 to BML6084 of the feed, BML81xx the model cannot be
     /// differentiated.
     /// </exception>
-    /// <exception cref="OperationCanceledException">Cancelled; the model is as it was.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; the model's weights are as they were.</exception>
     public TrainingResult Fit(Model model, TrainingPlan plan)
     {
         ArgumentNullException.ThrowIfNull(model);

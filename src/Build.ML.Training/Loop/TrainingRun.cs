@@ -12,6 +12,9 @@ namespace Build.ML.Training;
 /// <summary>One run of the training loop.</summary>
 internal sealed class TrainingRun : IDisposable
 {
+    // A checkpoint may take this share of the time, however large the model is.
+    private const int CheckpointShare = 20;
+
     // Progress is told at most this often.
     private static readonly TimeSpan TellInterval = TimeSpan.FromMilliseconds(200);
 
@@ -80,6 +83,7 @@ internal sealed class TrainingRun : IDisposable
 
         _checkpoint.TryLoad(_progress, _store, _plan.Hooks);
         var sinceCheckpoint = Stopwatch.StartNew();
+        var interval = _checkpointInterval;
         var sinceTold = Stopwatch.StartNew();
         Tell();
         while (_progress.Step < _steps && !IsStale)
@@ -91,10 +95,11 @@ internal sealed class TrainingRun : IDisposable
                 Validate();
             }
 
-            if (_checkpoint.IsKept && sinceCheckpoint.Elapsed >= _checkpointInterval)
+            if (_checkpoint.IsKept && sinceCheckpoint.Elapsed >= interval)
             {
-                _checkpoint.Save(_progress, _store, _plan.Hooks);
                 sinceCheckpoint.Restart();
+                _checkpoint.Save(_progress, _store, _plan.Hooks);
+                interval = _checkpointInterval == TimeSpan.Zero ? TimeSpan.Zero : TimeSpan.FromTicks(Math.Max(_checkpointInterval.Ticks, sinceCheckpoint.Elapsed.Ticks * CheckpointShare));
             }
 
             if (sinceTold.Elapsed >= TellInterval || _progress.Step == _steps)
