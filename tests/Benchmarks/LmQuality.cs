@@ -22,7 +22,7 @@ public sealed class LmQuality : IBenchmark
         var data = Path.GetFullPath(Path.Combine(context.RequiredPath("data", "the folder of models and data"), "lm"));
         var stories = (int)context.Option("stories", 0);
         var methods = context.Option("methods") is { } names ? names.Split(',') : [];
-        int[] percents = [.. context.Option("propagation", "0,100").Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
+        int[] percents = [.. context.Option("propagation", "0,50").Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
         var variants = Variants(context.Option("only", "4a32,4a16,3a32,2a32").Split(','), context.Option("iterations", 1500), percents, methods).ToList();
         var sets = Split(context, Path.Combine(data, "tinystories_300.json"), (int)context.Option("calibration", 128), stories);
         var steps = string.Join('\n', variants.SelectMany(v => v.Steps).Select(s => "  - " + s));

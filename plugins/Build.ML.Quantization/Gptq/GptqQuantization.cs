@@ -48,7 +48,7 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
 
         /// <summary>
         /// How far each weight is moved, before it is rounded, towards the one that gives the unquantized model's outputs from the quantized model's inputs (QEP, arXiv 2504.09629): 0 not at
-        /// all, 1 the least-squares solution on the calibration data. Needs <c>sequential</c>, and runs the unquantized model beside the other. Default 0.5, or 0 without <c>sequential</c>.
+        /// all, 1 the least-squares solution on the calibration data. Needs <c>sequential</c>, and runs the unquantized model beside the other. Default 1, or 0 without <c>sequential</c>; 0.5 where there are less than some 20 inputs to a layer's column.
         /// </summary>
         [Range(0d, 1d)]
         public double? ErrorPropagation { get; init; }
@@ -57,7 +57,7 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
         public bool Embeddings { get; init; } = true;
 
         /// <summary>α of <see cref="Gptq.ErrorPropagation"/>.</summary>
-        internal double Strength => ErrorPropagation ?? (Sequential ? 0.5 : 0);
+        internal double Strength => ErrorPropagation ?? (Sequential ? 1 : 0);
 
         /// <inheritdoc/>
         public override IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
