@@ -28,17 +28,16 @@ public sealed class OnnxRuntimeInference(string? scratchDirectory = null) : IInf
     public IInferenceSession Open(Model model, InferenceOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(model);
-        options ??= new InferenceOptions();
-        using var settings = SessionSettings.Of(options);
-        return OnnxRuntimeSession.Open(model, options.ExtraOutputs, settings, options.ScratchDirectory.Length > 0 ? options.ScratchDirectory : _scratchDirectory);
+        return OpenSession(model, options ?? new InferenceOptions(), bound: false);
     }
 
     /// <inheritdoc/>
     /// <exception cref="DiagnosticException">As <see cref="Open"/>; BML5105 a buffer is missing, unknown, or of another type or other sizes.</exception>
     public IBoundSession Bind(Model model, IReadOnlyDictionary<string, TensorBuffer> buffers, InferenceOptions? options = null)
     {
+        ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(buffers);
-        return ((OnnxRuntimeSession)Open(model, options)).Bind(buffers);
+        return OpenSession(model, options ?? new InferenceOptions(), bound: true).Bind(buffers);
     }
 
     /// <inheritdoc/>
@@ -97,5 +96,15 @@ public sealed class OnnxRuntimeInference(string? scratchDirectory = null) : IInf
         {
             folder.Delete(recursive: true);
         }
+    }
+
+    private OnnxRuntimeSession OpenSession(Model model, InferenceOptions options, bool bound)
+    {
+        using var settings = SessionSettings.Of(options);
+
+        // With a memory pattern the runtime allocates all of a run's memory in one block from the second run on, and keeps what the first run took: a training step of MobileNetV2
+        // then takes 1.9 GB instead of 1.0, and no less time.
+        settings.EnableMemoryPattern = !bound;
+        return OnnxRuntimeSession.Open(model, options.ExtraOutputs, settings, options.ScratchDirectory.Length > 0 ? options.ScratchDirectory : _scratchDirectory);
     }
 }
