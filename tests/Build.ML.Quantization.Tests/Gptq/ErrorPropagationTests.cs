@@ -121,6 +121,17 @@ public sealed class ErrorPropagationTests
         Assert.True(sqnr[0.5] > sqnr[0] + 0.2, $"{sqnr[0.5]} {sqnr[0]}"); // dB, on inputs that no calibration saw
     }
 
+    [Theory]
+    [InlineData(0.5, false, 1)]
+    [InlineData(0.0, false, 0)]
+    [InlineData(null, false, 0)]
+    [InlineData(0.5, true, 0)]
+    public void A_strength_without_sequential_order_is_refused(double? strength, bool sequential, int errors)
+    {
+        var options = new GptqQuantization.Options { Data = Step.Data, Sequential = sequential, ErrorPropagation = strength };
+        Assert.Equal(errors, options.Validate(new(options)).Count());
+    }
+
     [Fact]
     public void Convolutions_are_corrected_group_by_group()
     {
