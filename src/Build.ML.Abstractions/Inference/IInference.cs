@@ -29,6 +29,10 @@ public interface IInference
     /// <summary>
     /// Operators of the domain <c>com.buildml</c> that sessions have on this machine beside the runtime's own, by operator type; what training models may be built with. Default: none.
     /// </summary>
+    /// <remarks>
+    /// They give the same bits for any number of threads and any width of vectors. The runtime's own operators give the same bits for any number of threads, but choose among their
+    /// implementations by the processor's instruction set: a model trained on another kind of processor differs in the last digits.
+    /// </remarks>
     ImmutableHashSet<string> Kernels => [];
 
     /// <summary>Prepares a model; the session does not refer to it afterwards.</summary>
