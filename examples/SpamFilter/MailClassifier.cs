@@ -6,7 +6,10 @@ using Microsoft.ML.OnnxRuntime;
 
 namespace SpamFilter;
 
-/// <summary>Tells spam from other mail. Mails are read and split into pieces by the code that the recipe's reader runs, so that the model sees what it was trained on.</summary>
+/// <summary>
+/// Tells spam from other mail. Mails are read and split into pieces by the code that the recipe's reader runs, so that the model sees what it
+/// was trained on.
+/// </summary>
 /// <param name="model">The ONNX file: pieces and mask [batch, sequence] in, logits [batch, 2] out, spam is class 1.</param>
 /// <param name="vocabulary">The encoder's pieces.</param>
 internal sealed class MailClassifier(string model, string vocabulary) : IDisposable

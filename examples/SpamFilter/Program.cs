@@ -13,7 +13,8 @@ using var classifier = new MailClassifier(Path.Combine(models, "spam.int8.onnx")
 foreach (var file in args)
 {
     var probability = classifier.ProbabilityOfSpam(file);
-    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file}: {(probability > 0.5 ? "spam" : "no spam")}  ({probability:P1})"));
+    var answer = probability > 0.5 ? "spam" : "no spam";
+    Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{file}: {answer}  ({probability:P1})"));
 }
 
 return 0;

