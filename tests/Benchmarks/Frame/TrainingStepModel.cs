@@ -1,10 +1,14 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions.Architectures;
 using Build.ML.Abstractions.Inference;
+using Build.ML.Abstractions.Selection;
 using Build.ML.Architectures.Images;
 using Build.ML.Architectures.Texts;
 using Build.ML.Autodiff;
+using Build.ML.FineTuning;
+using Build.ML.FineTuning.Lora;
 using Build.ML.Graph;
+using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
 using Build.ML.Training;
@@ -22,11 +26,11 @@ internal sealed class TrainingStepModel : IDisposable
     private readonly int _threads;
     private long _steps;
 
-    private TrainingStepModel(Model forward, int batch, Optimizer optimizer, int threads, bool kernels)
+    private TrainingStepModel(Model forward, int batch, Optimizer optimizer, int threads, bool kernels, Func<Value, bool> trainable)
     {
         var inference = new OnnxRuntimeInference();
         var sizes = forward.Graph.Inputs.ToImmutableDictionary(i => i.Name, i => ImmutableArray.Create([batch, .. i.Shape!.Dimensions.Skip(1).Select(d => d.Size!.Value)]));
-        var builder = new TrainingModelBuilder(forward, new TrainingModelOptions { InputSizes = sizes, Trainable = TrainableWeights.IsWeight, Kernels = kernels ? inference.Kernels : [] });
+        var builder = new TrainingModelBuilder(forward, new TrainingModelOptions { InputSizes = sizes, Trainable = trainable, Kernels = kernels ? inference.Kernels : [] });
         var scores = builder.Outputs[0];
         var classes = scores.Size(-1);
         var labels = builder.AddInput("labels", DataType.Int64, scores.Count() / classes);
@@ -59,6 +63,8 @@ internal sealed class TrainingStepModel : IDisposable
     /// <summary>The networks, as the peer calls them too.</summary>
     public static ImmutableArray<string> Names => ["lenet", "resnet20", "mobilenet_v2", "encoder", "gpt"];
 
+    private static BertEncoder Encoder => new() { Layers = 2, Hidden = 512, Heads = 8, Intermediate = 2048, Vocabulary = 8192, Classes = 2, Length = 128 };
+
     /// <summary>Builds one.</summary>
     public static TrainingStepModel Create(string name, int threads, bool kernels)
     {
@@ -68,12 +74,23 @@ internal sealed class TrainingStepModel : IDisposable
             "lenet" => ((Architecture)new LeNet(), 128, descent),
             "resnet20" => (new CifarResNet(), 128, descent),
             "mobilenet_v2" => (new MobileNetV2 { Size = 32, Stride = 8, Classes = 10 }, 64, descent),
-            "encoder" => (new BertEncoder { Layers = 2, Hidden = 512, Heads = 8, Intermediate = 2048, Vocabulary = 8192, Classes = 2, Length = 128 }, 8, adam),
+            "encoder" => (Encoder, 8, adam),
             "gpt" => (new Gpt2Decoder { Layers = 4, Hidden = 256, Heads = 4, Vocabulary = 2048, Length = 128, Positions = 128 }, 8, adam),
             _ => throw new ArgumentException($"There is no network '{name}'.", nameof(name)),
         };
         using var forward = architecture.Build(1);
-        return new TrainingStepModel(forward, batch, optimizer, threads, kernels);
+        return new TrainingStepModel(forward, batch, optimizer, threads, kernels, TrainableWeights.IsWeight);
+    }
+
+    /// <summary>The encoder with low-rank adapters beside all its layers, which alone are trained.</summary>
+    /// <param name="rank">Rank of the adapters.</param>
+    /// <param name="threads">Cores.</param>
+    public static TrainingStepModel CreateAdapted(int rank, int threads)
+    {
+        using var forward = Encoder.Build(1);
+        var layers = AdaptableLayer.Find(forward, new LayerSelection(forward, [], [], [])).Layers;
+        var trained = LowRankAdapters.Insert(forward, layers, new LoraFineTuning.Options { Data = new("none"), Rank = rank }, 1).SelectMany(a => new[] { a.A.Name, a.B.Name }).ToHashSet();
+        return new TrainingStepModel(forward, 8, new AdamW { LearningRate = 1e-4 }, threads, kernels: true, v => trained.Contains(v.Name));
     }
 
     /// <summary>One step.</summary>
