@@ -50,6 +50,20 @@ public sealed partial class GraphOps
     public Value Reduce(string opType, Value a, ReadOnlySpan<long> axes, bool keep) =>
         axes.Length == 0 ? a : Node(opType, [a, Integers(axes)], NodeAttribute.Int("keepdims", keep ? 1 : 0));
 
+    /// <summary>Σ a·b of values of equal sizes, one element: a product of rows, which reads both once and writes nothing, unlike a sum over a product.</summary>
+    public Value Dot(Value a, Value b)
+    {
+        var rows = a.Rank() > 1 ? a.Size(0) : 1;
+        if (rows <= 1)
+        {
+            return Reshape(MatMul(Reshape(a, 1, a.Count()), Reshape(b, 1, b.Count()), transposeB: true), 1);
+        }
+
+        // Row by row, so that each thread has some of them and each row's sum is one thread's whatever their number.
+        var width = a.Count() / rows;
+        return Total(MatMul(Reshape(a, rows, 1, width), Reshape(b, rows, 1, width), transposeB: true));
+    }
+
     /// <summary>The mean of all elements: a scalar.</summary>
     public Value Mean(Value a) => Node("ReduceMean", [a], NodeAttribute.Int("keepdims", 0));
 

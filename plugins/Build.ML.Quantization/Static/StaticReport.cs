@@ -19,7 +19,7 @@ internal sealed class StaticReport(StaticQuantization.Options options)
     /// <summary>Adds whether sums of products are exact on this machine, where the format leaves that open. The model does not depend on it.</summary>
     public void AddSaturation(IInference inference)
     {
-        if (options is not { Activations: ActivationRounding.Int8, WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false, WeightBits: 8 })
+        if (options is not { Activations: ActivationRounding.Int8, WeightType: QuantizedType.S8, ActivationType: QuantizedType.U8, ReduceRange: false, WeightBits: 8, ActivationBits: 8 })
         {
             return;
         }
@@ -89,7 +89,7 @@ internal sealed class StaticReport(StaticQuantization.Options options)
             var figures = ImmutableArray.CreateBuilder<KeyValuePair<string, double>>();
             if (quantized is not null)
             {
-                figures.Add(new("bits", options.ReduceRange ? 7 : quantized.Form.Weight is null ? 8 : options.WeightBits));
+                figures.Add(new("bits", options.ReduceRange ? 7 : quantized.Form.Weight is null ? options.ActivationBits : options.WeightBits));
             }
 
             if (scales.TryGetValue(node, out var weight))
