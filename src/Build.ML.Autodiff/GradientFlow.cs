@@ -35,6 +35,9 @@ public static class GradientFlow
         return null;
     }
 
+    /// <summary>Whether a node is marked with <see cref="PassStraightThrough"/>.</summary>
+    internal static bool IsStraightThrough(Node node) => node.Metadata.Any(m => m is { Key: Key, Value: Straight });
+
     private static Node Mark(Node node, string value)
     {
         ArgumentNullException.ThrowIfNull(node);

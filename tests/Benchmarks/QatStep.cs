@@ -70,14 +70,13 @@ public sealed class QatStep : IBenchmark
     {
         using var copy = model.Clone();
         var clock = new Clock();
-        var environment = Context(context);
-        new Trainer(environment).Fit(copy, new TrainingPlan
+
+        new Trainer(Context(context)).Fit(copy, new TrainingPlan
         {
             Options = new TrainingOptions { Data = Images, BatchSize = batch, Steps = context.Option("steps", 30), Optimizer = new AdamW { LearningRate = 1e-4 } },
             Losses = [new CrossEntropy()],
             Trainable = v => trained.Contains(v.Name),
             Hooks = [clock],
-            Kernels = environment.Inference.Kernels,
         });
         return Interleaved.Median(clock.Steps);
     }

@@ -56,6 +56,23 @@ public sealed class KernelTests
         Agree(model);
     }
 
+    // Few levels: over many the runtime's sums, Σg·round(v) − Σg·v, lose four digits, which the kernel's Σg·(round(v) − v) does not.
+    [Theory]
+    [InlineData(0, 15)]
+    [InlineData(-8, 7)]
+    public void Fake_quantization_agrees(int low, int high)
+    {
+        using var model = new Model(opset: 21);
+        var graph = model.Graph;
+        var x = graph.AddInitializer("x", new CaseRandom(1).Normal(7, 5001));
+        var s = graph.AddInitializer("s", Tensor.Of([0.0137f], 1));
+        var (least, greatest) = (graph.AddInitializer("low", Tensor.Scalar((float)low)), graph.AddInitializer("high", Tensor.Scalar((float)high)));
+        var rounded = graph.Add("Round", [graph.Add("Clip", [graph.Add("Div", [x, s], "steps"), least, greatest], "clipped")], "rounded");
+        rounded.Producer!.PassStraightThrough();
+        graph.AddOutput(graph.Add("Mul", [rounded, s], "y"));
+        Agree(model);
+    }
+
     [Fact]
     public void Batch_normalizations_agree()
     {

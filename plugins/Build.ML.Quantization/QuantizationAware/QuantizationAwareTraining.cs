@@ -158,7 +158,6 @@ public sealed class QuantizationAwareTraining : Technique<QuantizationAwareTrain
             Losses = options.AllLosses,
             Trainable = value => names.Contains(value.Name),
             Teachers = teacher is null ? [] : [teacher],
-            Kernels = context.Inference.Kernels,
             Phase = "quantization-aware training",
         });
     }

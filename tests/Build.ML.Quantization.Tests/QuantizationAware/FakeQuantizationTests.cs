@@ -41,14 +41,16 @@ public sealed class FakeQuantizationTests
     }
 
     [Theory]
-    [InlineData(0, 255)]
-    [InlineData(-8, 7)]
-    public void Gradients_of_a_step_size_and_of_what_is_rounded_are_the_papers(int least, int greatest)
+    [InlineData(0, 255, false)]
+    [InlineData(0, 255, true)]
+    [InlineData(-8, 7, false)]
+    [InlineData(-8, 7, true)]
+    public void Gradients_of_a_step_size_and_of_what_is_rounded_are_the_papers(int least, int greatest, bool kernels)
     {
         const float start = 0.037f;
         var values = Numbers.Normal(4, Count, 0.7 * Math.Max(-least, greatest) * start);
         var upstream = Numbers.Normal(5, Count, 1);
-        var (ofX, ofFactor) = Gradients([start], least, greatest, Tensor.Of(values, Count), upstream, StepSize.Greatest);
+        var (ofX, ofFactor) = Gradients([start], least, greatest, Tensor.Of(values, Count), upstream, kernels);
 
         // Eq. 3: round(v) − v inside, the bound outside; eq. 5 for x. s = s₀·t, so dL/dt = s₀·dL/ds.
         var expected = 0d;
@@ -72,7 +74,7 @@ public sealed class FakeQuantizationTests
         float[] start = [0.01f, 0.02f, 0.04f, 0.3f];
         var values = Numbers.Normal(6, Count, 0.3);
         var upstream = Numbers.Normal(7, Count, 1);
-        var (_, ofFactor) = Gradients(start, -8, 7, Tensor.Of(values, channels, inner), upstream, StepSize.Greatest);
+        var (_, ofFactor) = Gradients(start, -8, 7, Tensor.Of(values, channels, inner), upstream, kernels: true);
         for (var c = 0; c < channels; c++)
         {
             var expected = 0d;
@@ -88,20 +90,24 @@ public sealed class FakeQuantizationTests
 
     // dL/dx and dL/dt of L = Σ upstream·y.
     private static (float[] OfX, float[] OfFactor) Gradients(
-        float[] start, int least, int greatest, Tensor x, float[] upstream, float limit)
+        float[] start, int least, int greatest, Tensor x, float[] upstream, bool kernels)
     {
         using var model = new Model(new OnnxGraph("fake"), 21) { IrVersion = 10 };
         var graph = model.Graph;
+        var inference = new OnnxRuntimeInference();
         graph.AddInput("unused", new TensorType(DataType.Float, new Shape(1)));
         var value = graph.AddInitializer("x", x);
-        var step = new StepSize("t", start, limit);
+        var step = new StepSize("t", start, StepSize.Greatest);
         var size = step.Write(graph, "s", null);
         size = start.Length == 1 ? size : graph.Add("Unsqueeze", [size, graph.AddInitializer("axes", Tensor.Of([1L], 1))], "sizes");
         graph.AddOutput(FakeQuantization.Write(value, size, least, greatest, "y", null));
-        var builder = new TrainingModelBuilder(model, new() { Trainable = v => v.Name is "x" or "t" });
+        var builder = new TrainingModelBuilder(model, new() { Trainable = v => v.Name is "x" or "t", Kernels = kernels ? inference.Kernels : [] });
         var op = builder.Ops;
         using var training = builder.Differentiate(op.Total(op.Mul(builder.Outputs[0], op.Constant(Tensor.Of(upstream, x.Sizes.AsSpan())))));
-        using var session = new OnnxRuntimeInference().Open(training.Model);
+
+        // One kernel for a scalar step size, the plain operators where channels have their own.
+        Assert.Equal(kernels && start.Length == 1 && inference.Kernels.Count > 0, training.Model.Graph.Nodes.Any(n => n.OpType == "FakeQuantizationGradient"));
+        using var session = inference.Open(training.Model);
         var results = session.Run([.. training.Parameters.Select(p => KeyValuePair.Create(p.Input, p.Name == "x" ? x : Tensor.Of(Enumerable.Repeat(1f, start.Length).ToArray(), start.Length)))]);
         float[] Of(string name) => results[session.Outputs.IndexOf(training.Parameters.Single(p => p.Name == name).Gradient)].ToArray<float>();
         return (Of("x"), Of("t"));
