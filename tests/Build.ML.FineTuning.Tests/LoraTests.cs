@@ -74,6 +74,19 @@ public sealed class LoraTests
     }
 
     [Fact]
+    public void Inputs_of_adapters_are_dropped_in_training_and_not_in_use()
+    {
+        var (data, _) = Task();
+        using var plain = Linear("MatMul");
+        using var dropped = Linear("MatMul");
+        new LoraFineTuning().Apply(plain, Options(true) with { Steps = 20 }, Learning.Context(data));
+        new LoraFineTuning().Apply(dropped, Options(false) with { Steps = 20, AdapterDropout = 0.5 }, Learning.Context(data));
+        Assert.NotEqual(Answers(plain, data), Answers(dropped, data));
+        Assert.Equal(Answers(dropped, data), Answers(dropped, data)); // nothing random is left
+        Assert.DoesNotContain(dropped.Validate(), d => d.Severity == Severity.Error);
+    }
+
+    [Fact]
     public void NormalFloat_rounds_to_the_nearest_of_its_sixteen_values()
     {
         var values = NormalFloat.Values.ToArray();

@@ -38,20 +38,20 @@ internal static class LowRankAdapters
             new CounterRandom(seed, (uint)i).FillUniform(a, -bound, bound);
             var valueA = graph.AddInitializer(layer.Name + ".lora_a", Tensor.Of(a, layer.Inputs, options.Rank));
             var valueB = graph.AddInitializer(layer.Name + ".lora_b", Tensor.Of(new float[(long)options.Rank * layer.Outputs], options.Rank, layer.Outputs));
-            var (node, y) = (layer.Node, layer.Node.Outputs[0]);
-            var x = node.Input(0)!;
+            var (next, y) = (layer.Node.Next, layer.Node.Outputs[0]);
+            var x = layer.Node.Input(0)!;
             if (options.AdapterDropout > 0)
             {
                 var ratio = graph.AddInitializer("lora_dropout", Tensor.Scalar((float)options.AdapterDropout));
-                x = graph.Add("Dropout", [x, ratio], layer.Name + ".lora_dropped", before: node.Next);
+                x = graph.Add("Dropout", [x, ratio], layer.Name + ".lora_dropped", before: next);
             }
 
-            var low = graph.Add("MatMul", [x, valueA], layer.Name + ".lora_low", before: node.Next);
-            var high = graph.Add("MatMul", [low, valueB], layer.Name + ".lora_high", before: low.Producer!.Next);
-            var scaled = graph.Add("Mul", [high, scale], layer.Name + ".lora_scaled", before: high.Producer!.Next);
-            var sum = graph.Add("Add", [scaled, scaled], layer.Name + ".lora_sum", before: scaled.Producer!.Next);
+            var low = graph.Add("MatMul", [x, valueA], layer.Name + ".lora_low", before: next);
+            var scaled = graph.Add("Mul", [low, scale], layer.Name + ".lora_scaled", before: next); // here, where it is narrow
+            var high = graph.Add("MatMul", [scaled, valueB], layer.Name + ".lora_high", before: next);
+            var sum = graph.Add("Add", [high, high], layer.Name + ".lora_sum", before: next);
             graph.Replace(y, sum);
-            sum.Producer!.SetInputs(y, scaled);
+            sum.Producer!.SetInputs(y, high);
             adapters.Add(new(layer, valueA, valueB, sum));
         }
 
