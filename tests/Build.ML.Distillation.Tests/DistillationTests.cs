@@ -70,7 +70,13 @@ public sealed class DistillationTests
         var data = Unlabelled(256);
         var options = new FeatureDistillation.Options
         {
-            Data = Learning.Data, Epochs = 30, Optimizer = Fast, LabelWeight = 0, Distance = distance, StudentLayers = "h*", TeacherLayers = "h*",
+            Data = Learning.Data,
+            Epochs = 30,
+            Optimizer = Fast,
+            LabelWeight = 0,
+            Distance = distance,
+            StudentLayers = "h*",
+            TeacherLayers = "h*",
         };
         var (first, progress) = (new Losses(), new Losses());
         using (var other = Network(16, 2))

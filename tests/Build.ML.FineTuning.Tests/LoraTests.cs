@@ -17,7 +17,14 @@ public sealed class LoraTests
 
     static LoraFineTuning.Options Options(bool merge) => new()
     {
-        Data = Learning.Data, Steps = 400, BatchSize = 32, Optimizer = new AdamW { LearningRate = 0.02, WeightDecay = 0 }, Loss = new MeanSquaredError(), Rank = 2, Alpha = 4, Merge = merge,
+        Data = Learning.Data,
+        Steps = 400,
+        BatchSize = 32,
+        Optimizer = new AdamW { LearningRate = 0.02, WeightDecay = 0 },
+        Loss = new MeanSquaredError(),
+        Rank = 2,
+        Alpha = 4,
+        Merge = merge,
     };
 
     [Theory]

@@ -88,7 +88,7 @@ sealed class SchemaValidator(JsonObject root)
                 Check(!IsKind(value, "string") || Regex.IsMatch(value!.GetValue<string>(), argument.GetValue<string>()), keyword, path, errors);
                 break;
             case "minimum" or "maximum" or "exclusiveMinimum" or "exclusiveMaximum":
-                Check(!IsKind(value, "number") || InBounds(keyword, value!.GetValue<double>(), argument.GetValue<double>()), keyword, path, errors);
+                Check(!IsKind(value, "number") || InBounds(keyword, Number(value!), Number(argument)), keyword, path, errors);
                 break;
             case "minItems":
                 Check(value is not JsonArray list || list.Count >= argument.GetValue<int>(), keyword, path, errors);
@@ -124,7 +124,7 @@ sealed class SchemaValidator(JsonObject root)
         "string" => value?.GetValueKind() == JsonValueKind.String,
         "boolean" => value?.GetValueKind() is JsonValueKind.True or JsonValueKind.False,
         "number" => value?.GetValueKind() == JsonValueKind.Number,
-        "integer" => value?.GetValueKind() == JsonValueKind.Number && double.IsInteger(value.GetValue<double>()),
+        "integer" => value?.GetValueKind() == JsonValueKind.Number && double.IsInteger(Number(value)),
         _ => throw new NotSupportedException(kind),
     };
 
@@ -133,4 +133,7 @@ sealed class SchemaValidator(JsonObject root)
         if (!holds)
             errors.Add($"{path}: {keyword}");
     }
+
+    // A node made of an int refuses to be read as a double.
+    static double Number(JsonNode node) => double.Parse(node.ToJsonString(), System.Globalization.CultureInfo.InvariantCulture);
 }

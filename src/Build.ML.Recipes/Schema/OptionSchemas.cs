@@ -168,6 +168,10 @@ internal sealed class OptionSchemas(ComponentCatalogs components, XmlDocs docs, 
             new() { ["type"] = "object", ["properties"] = properties, ["required"] = new JsonArray(selector) }, cases);
     }
 
+    // Numbers stay numbers: an editor compares by type.
+    private static JsonNode? ToNode(object? value) =>
+        value is string or null ? JsonValue.Create((string?)value) : JsonNode.Parse(Convert.ToString(value, CultureInfo.InvariantCulture)!);
+
     private static JsonObject Checked(JsonObject schema, OptionProperty option)
     {
         foreach (var check in option.Checks)
@@ -182,7 +186,7 @@ internal sealed class OptionSchemas(ComponentCatalogs components, XmlDocs docs, 
                     schema["pattern"] = $"^(?:{pattern.Pattern})$";
                     break;
                 case AllowedValuesAttribute allowed:
-                    schema["enum"] = new JsonArray([.. allowed.Values.Select(v => JsonValue.Create(Convert.ToString(v, CultureInfo.InvariantCulture)))]);
+                    schema["enum"] = new JsonArray([.. allowed.Values.Select(ToNode)]);
                     break;
                 default:
                     break;
