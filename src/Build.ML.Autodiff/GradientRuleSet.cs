@@ -7,7 +7,7 @@ namespace Build.ML.Autodiff;
 /// <summary>The gradient rules and training forms of a set of assemblies, at most one of each per operator. Immutable.</summary>
 public sealed class GradientRuleSet
 {
-    private static readonly Lazy<GradientRuleSet> LazyBuiltIn = new(() => Of());
+    private static readonly Lazy<GradientRuleSet> LazyBuiltIn = new(() => Scan([]));
     private readonly Dictionary<(string Domain, string OpType), GradientRule> _rules = [];
     private readonly Dictionary<(string Domain, string OpType), TrainingForm> _forms = [];
 
@@ -24,7 +24,15 @@ public sealed class GradientRuleSet
     /// <summary>The rules of this assembly and others.</summary>
     /// <param name="others">Assemblies with tables of their own.</param>
     /// <exception cref="DiagnosticException">BML8101 two tables have a rule or form for one operator, or see <see cref="Catalog{T}.Scan"/>.</exception>
-    public static GradientRuleSet Of(params IEnumerable<Assembly> others)
+    public static GradientRuleSet Of(params IReadOnlyCollection<Assembly> others) => others.Count == 0 ? BuiltIn : Scan(others);
+
+    /// <summary>The gradient of an operator, or null.</summary>
+    public GradientRule? FindRule(string domain, string opType) => _rules.GetValueOrDefault((domain, opType));
+
+    /// <summary>The form of an operator in training, or null.</summary>
+    public TrainingForm? FindForm(string domain, string opType) => _forms.GetValueOrDefault((domain, opType));
+
+    private static GradientRuleSet Scan(IReadOnlyCollection<Assembly> others)
     {
         var set = new GradientRuleSet();
         var errors = new List<Diagnostic>();
@@ -37,12 +45,6 @@ public sealed class GradientRuleSet
 
         return errors.Count == 0 ? set : throw new DiagnosticException(errors);
     }
-
-    /// <summary>The gradient of an operator, or null.</summary>
-    public GradientRule? FindRule(string domain, string opType) => _rules.GetValueOrDefault((domain, opType));
-
-    /// <summary>The form of an operator in training, or null.</summary>
-    public TrainingForm? FindForm(string domain, string opType) => _forms.GetValueOrDefault((domain, opType));
 
     private static void Add<T>(
         Dictionary<(string Domain, string OpType), T> to, IReadOnlyDictionary<(string Domain, string OpType), T> from, string what, Type table, List<Diagnostic> errors)
