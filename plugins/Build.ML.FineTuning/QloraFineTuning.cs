@@ -56,15 +56,7 @@ public sealed class QloraFineTuning : Technique<QloraFineTuning.Options>
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(context);
         var chosen = AdapterTraining.Choose(model, options);
-        var quantized = options.Base == FrozenBaseType.Nf4 ? FrozenBase.Quantize(model, chosen.Layers, options.BlockSize, context) : [];
-        var layers = quantized.Length > 0 ? AdapterTraining.Choose(model, options with { OpTypes = [], Include = [], Exclude = [] }).Layers : chosen.Layers;
-        if (quantized.Length > 0)
-        {
-            // The same layers as chosen, found again by what they have become.
-            var names = quantized.Select(q => q.Layer + "_nf4").Concat(chosen.Layers.Where(l => l.Weight is null).Select(l => l.Name)).ToHashSet(StringComparer.Ordinal);
-            layers = [.. layers.Where(l => names.Contains(l.Name))];
-        }
-
+        var (layers, quantized) = options.Base == FrozenBaseType.Nf4 ? FrozenBase.Quantize(model, chosen.Layers, options.BlockSize, context) : (chosen.Layers, []);
         var (adapters, result) = AdapterTraining.Run(model, layers, options, context);
         return new StepResult(model)
         {

@@ -16,9 +16,11 @@ internal static class FrozenBase
     /// <param name="layers">Layers of this model.</param>
     /// <param name="blockSize">Weights that share a magnitude; at least 16, a power of 2.</param>
     /// <param name="context">Progress and cancellation.</param>
-    /// <returns>What became of each layer.</returns>
-    public static ImmutableArray<LayerOutcome> Quantize(Model model, ImmutableArray<AdaptableLayer> layers, int blockSize, StepContext context)
+    /// <returns>The layers in the same order as they are now, and what became of those that were replaced.</returns>
+    public static (ImmutableArray<AdaptableLayer> Layers, ImmutableArray<LayerOutcome> Outcomes) Quantize(
+        Model model, ImmutableArray<AdaptableLayer> layers, int blockSize, StepContext context)
     {
+        var now = layers.ToBuilder();
         var outcomes = ImmutableArray.CreateBuilder<LayerOutcome>(layers.Length);
         for (var i = 0; i < layers.Length; i++)
         {
@@ -26,7 +28,7 @@ internal static class FrozenBase
             context.Progress.Report(new((double)i / layers.Length, "quantizing the base"));
             if (layers[i] is { Weight: { } weight } layer)
             {
-                Replace(model, layer, weight, blockSize);
+                now[i] = new(Replace(model, layer, weight, blockSize), layer.Inputs, layer.Outputs, null, true);
                 var bits = 4 + (32.0 / blockSize);
                 outcomes.Add(new(layer.Name, layer.Node.OpType, "quantized", "base in nf4", [new("bits", 4), new("bits_stored", bits)]));
             }
@@ -37,10 +39,10 @@ internal static class FrozenBase
             model.OperatorSets["com.microsoft"] = 1;
         }
 
-        return outcomes.ToImmutable();
+        return (now.MoveToImmutable(), outcomes.ToImmutable());
     }
 
-    private static void Replace(Model model, AdaptableLayer layer, Value weight, int blockSize)
+    private static Node Replace(Model model, AdaptableLayer layer, Value weight, int blockSize)
     {
         var (graph, node) = (model.Graph, layer.Node);
         var (codes, magnitudes) = NormalFloat.Quantize(Rows(layer, weight.Initializer!), blockSize);
@@ -56,6 +58,7 @@ internal static class FrozenBase
                 NodeAttribute.Int("quant_type", NormalFloat4),
             ],
             "com.microsoft", node);
+        var product = y.Producer!;
         if (node.Input(2) is { } bias)
         {
             y = graph.Add("Add", [y, Scaled(graph, bias, node)], layer.Name + "_biased", before: node);
@@ -64,6 +67,7 @@ internal static class FrozenBase
         graph.Replace(node.Outputs[0], y);
         graph.Remove(node);
         graph.SetInitializer(weight, null);
+        return product;
     }
 
     private static Value Scaled(OnnxGraph graph, Value bias, Node gemm) => gemm.Float("beta", 1) is var beta and not 1
