@@ -11,7 +11,7 @@ namespace Build.ML.Architectures.Images;
 /// first and last layers not scaled). Lite0 has 4,652,008 parameters, lite4 13,006,568.
 /// </summary>
 [Architecture("efficientnet-lite")]
-public sealed record EfficientNetLite : ImageClassifier
+public sealed record EfficientNetLite : MobileClassifier
 {
     // Repeats, kernel, stride, expansion and channels of each stage.
     private static readonly (int Repeats, int Kernel, int Stride, int Expansion, int Channels)[] Stages =
@@ -20,20 +20,6 @@ public sealed record EfficientNetLite : ImageClassifier
     /// <summary>0 to 4: lite0 to lite4, each wider and deeper than the one before. Default 0.</summary>
     [Range(0, 4)]
     public int Variant { get; init; }
-
-    /// <summary>Factor of all numbers of channels but the first and last layer's, besides the variant's. Default 1.</summary>
-    [Range(0.05, 8d)]
-    public double Width { get; init; } = 1;
-
-    /// <summary>
-    /// Factor by which the network shrinks its input, 1 to 32; with less than the default 32 the first layers keep the size.
-    /// </summary>
-    [AllowedValues(1, 2, 4, 8, 16, 32)]
-    public int Stride { get; init; } = 32;
-
-    /// <summary>Probability with which training zeroes an input of the last layer, 0 to 1. Default 0: there is no such layer.</summary>
-    [Range(0d, 0.99)]
-    public double Dropout { get; init; }
 
     /// <inheritdoc/>
     public override Model Build(long seed)
