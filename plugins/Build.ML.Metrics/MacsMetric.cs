@@ -4,10 +4,10 @@ using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Metrics;
 using Build.ML.Graph;
+using Build.ML.Graph.Costs;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Shapes;
-using Build.ML.Metrics.Macs;
 
 namespace Build.ML.Metrics;
 
@@ -50,11 +50,11 @@ public sealed class MacsMetric : ModelMetric<NoOptions>
         var unknown = new List<Diagnostic>();
         foreach (var node in copy.AllNodes)
         {
-            var macs = MacRules.Of(node, SizesOf);
+            var macs = MultiplyAccumulates.Of(node, SizesOf);
             if (macs is null && sample is not null && ran is null)
             {
                 ran = SizesOfRun(model, sample, inference, Needed(copy, SizesOf));
-                macs = MacRules.Of(node, SizesOf);
+                macs = MultiplyAccumulates.Of(node, SizesOf);
             }
 
             if (macs is null)
@@ -75,9 +75,9 @@ public sealed class MacsMetric : ModelMetric<NoOptions>
     }
 
     // Values of the main graph that nodes with a rule read or write and whose sizes are not known.
-    private static ImmutableArray<string> Needed(Model model, MacRules.SizesOf sizes) =>
+    private static ImmutableArray<string> Needed(Model model, SizesOf sizes) =>
     [
-        .. model.Graph.Nodes.Where(n => MacRules.Of(n, sizes) is null).SelectMany(n => n.Inputs.Concat(n.Outputs))
+        .. model.Graph.Nodes.Where(n => MultiplyAccumulates.Of(n, sizes) is null).SelectMany(n => n.Inputs.Concat(n.Outputs))
             .Where(v => v is { Name.Length: > 0 } && v.Graph == model.Graph && sizes(v) is null).Select(v => v!.Name).Distinct(StringComparer.Ordinal),
     ];
 

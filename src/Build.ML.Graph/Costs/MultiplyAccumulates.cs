@@ -1,16 +1,17 @@
 using Build.ML.Graph.Ir;
 
-namespace Build.ML.Metrics.Macs;
+namespace Build.ML.Graph.Costs;
+
+/// <summary>Sizes of a value, or null when they are not known.</summary>
+/// <param name="value">A value, or null for an input that is left out.</param>
+public delegate long[]? SizesOf(Value? value);
 
 /// <summary>
 /// Multiply-accumulates of one node from the sizes of its tensors, by operator. Operators without a rule (elementwise, pooling, normalization, data
 /// movement) do none worth counting.
 /// </summary>
-internal static class MacRules
+public static class MultiplyAccumulates
 {
-    /// <summary>Sizes of a value, or null when they are not known.</summary>
-    public delegate long[]? SizesOf(Value? value);
-
     private static readonly Dictionary<string, Func<Node, SizesOf, long?>> Rules = new(StringComparer.Ordinal)
     {
         // out [n, m, …], w [m, c/group, k…]: each output element sums c/group·∏k products.
@@ -38,8 +39,21 @@ internal static class MacRules
         ["RNN"] = Recurrent,
     };
 
+    /// <summary>Whether nodes of this operator multiply and accumulate.</summary>
+    public static bool Counts(Node node)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        return Rules.ContainsKey(node.OpType);
+    }
+
     /// <summary>Multiply-accumulates of a node, 0 where its operator has no rule, null where sizes are not known.</summary>
-    public static long? Of(Node node, SizesOf sizes) => Rules.TryGetValue(node.OpType, out var rule) ? rule(node, sizes) : 0;
+    /// <param name="node">The node.</param>
+    /// <param name="sizes">Sizes of its inputs and outputs.</param>
+    public static long? Of(Node node, SizesOf sizes)
+    {
+        ArgumentNullException.ThrowIfNull(node);
+        return Rules.TryGetValue(node.OpType, out var rule) ? rule(node, sizes) : 0;
+    }
 
     private static long? Recurrent(Node node, SizesOf sizes) =>
         sizes(node.Input(0)) is [var a, var b, _] ? a * b * (Product(sizes(node.Input(1))) + Product(sizes(node.Input(2)))) : null;
