@@ -36,7 +36,7 @@ static class Layering
     internal static IReadOnlyDictionary<string, Row> Plugins { get; } = new Dictionary<string, Row>(StringComparer.Ordinal)
     {
         ["Build.ML.Quantization"] = new([.. Contract, "Build.ML.Calibration"], Vectors),
-        ["Build.ML.Pruning"] = new(Contract, Vectors),
+        ["Build.ML.Pruning"] = new([.. Contract, "Build.ML.Calibration"], Vectors),
         ["Build.ML.Optimization"] = new(Contract, Vectors),
         ["Build.ML.Architectures"] = new(Contract, Vectors),
         ["Build.ML.FineTuning"] = new(Contract, Vectors),

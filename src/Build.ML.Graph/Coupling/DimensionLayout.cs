@@ -49,6 +49,32 @@ public sealed class DimensionLayout
     /// <summary>The axis when it is the whole dimension, else null.</summary>
     public ChannelAxis? Axis => Resolve()._cell?.Axis;
 
+    /// <summary>For each position the position of an axis that it belongs to, or −1 where it is of another axis.</summary>
+    /// <param name="axis">An axis of the same analysis.</param>
+    /// <exception cref="InvalidOperationException">The size is not known.</exception>
+    public int[] PositionsOf(ChannelAxis axis)
+    {
+        ArgumentNullException.ThrowIfNull(axis);
+        if (!IsKnown)
+        {
+            throw new InvalidOperationException($"The dimension {this} has a size that is known at run time only.");
+        }
+
+        var positions = new int[Size];
+        Array.Fill(positions, -1);
+        Resolve().FillPositions(axis.Cell, positions);
+        return positions;
+    }
+
+    /// <summary>The number of positions when axes have other sizes.</summary>
+    /// <param name="sizeOf">Size of each axis.</param>
+    /// <returns>−1 where the size is known at run time only.</returns>
+    public long SizeWith(Func<ChannelAxis, long> sizeOf)
+    {
+        ArgumentNullException.ThrowIfNull(sizeOf);
+        return Resolve().Count(sizeOf);
+    }
+
     internal AxisCell? Cell => _cell;
 
     internal bool IsSum => _isSum;
@@ -228,6 +254,28 @@ public sealed class DimensionLayout
         var text = new StringBuilder();
         resolved.Write(text, false);
         return text.ToString();
+    }
+
+    private long Count(Func<ChannelAxis, long> sizeOf)
+    {
+        if (_cell is not null)
+        {
+            return _cell.Axis is { } axis ? sizeOf(axis) : Size;
+        }
+
+        long count = _isSum ? 0 : 1;
+        foreach (var part in _parts)
+        {
+            var size = part.Count(sizeOf);
+            if (size < 0)
+            {
+                return -1;
+            }
+
+            count = _isSum ? count + size : count * size;
+        }
+
+        return count;
     }
 
     private void Write(StringBuilder text, bool inProduct)
