@@ -191,14 +191,13 @@ public sealed class ExecutionTests : IDisposable
         Trouble.Began.Reset();
         var build = Task.Run(() => _workspace.Build(source.Token));
         Assert.True(Trouble.Began.Wait(TimeSpan.FromMinutes(1)));
-        await Task.Delay(100);
+        Assert.True(SpinWait.SpinUntil(() => _workspace.Observer.Progress.Any(p => p.Remaining is not null), TimeSpan.FromMinutes(1)));
         await source.CancelAsync();
-        var outcome = await build.WaitAsync(TimeSpan.FromSeconds(10));
+        var outcome = await build.WaitAsync(TimeSpan.FromMinutes(1)); // of a step that never ends by itself
         Assert.Equal(ItemStatus.Cancelled, outcome.Items.Single(i => i.ItemId == "net/clipped").Status);
         Assert.Equal(ItemStatus.Ran, outcome.Items.Single(i => i.ItemId == "net/scaled").Status);
         Assert.False(Directory.Exists(Path.Combine(_workspace.Work, "net", "clipped")));
         AssertNoTemporaryFiles();
-        Assert.Contains(_workspace.Observer.Progress, p => p.Remaining is not null);
     }
 
     [Theory, InlineData(2, 2, 1), InlineData(1, 1, 1), InlineData(8, 4, 2)]

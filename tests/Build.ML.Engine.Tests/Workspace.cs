@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Build.ML.Abstractions;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
@@ -143,26 +144,34 @@ sealed class Workspace : IDisposable
     }
 }
 
-/// <summary>Keeps what an engine says.</summary>
+/// <summary>Keeps what an engine says; may be read while items run.</summary>
 sealed class Recorder : IBuildObserver
 {
-    public List<string> Started { get; } = [];
+    private ImmutableList<string> _started = [];
+    private ImmutableList<string> _finished = [];
+    private ImmutableList<Diagnostic> _diagnostics = [];
+    private ImmutableList<string> _lines = [];
+    private ImmutableList<(StepProgress Progress, TimeSpan? Remaining)> _progress = [];
 
-    public List<string> Finished { get; } = [];
+    public ImmutableList<string> Started => _started;
 
-    public List<Diagnostic> Diagnostics { get; } = [];
+    public ImmutableList<string> Finished => _finished;
 
-    public List<string> Lines { get; } = [];
+    public ImmutableList<Diagnostic> Diagnostics => _diagnostics;
 
-    public List<(StepProgress Progress, TimeSpan? Remaining)> Progress { get; } = [];
+    public ImmutableList<string> Lines => _lines;
 
-    public void ItemStarted(WorkItem item) => Started.Add(item.Name);
+    public ImmutableList<(StepProgress Progress, TimeSpan? Remaining)> Progress => _progress;
 
-    public void ItemProgress(WorkItem item, StepProgress progress, TimeSpan? remaining) => Progress.Add((progress, remaining));
+    public void ItemStarted(WorkItem item) => Keep(ref _started, item.Name);
 
-    public void ItemFinished(WorkItem item, ItemOutcome outcome) => Finished.Add(item.Name);
+    public void ItemProgress(WorkItem item, StepProgress progress, TimeSpan? remaining) => Keep(ref _progress, (progress, remaining));
 
-    public void Report(WorkItem item, Diagnostic diagnostic) => Diagnostics.Add(diagnostic);
+    public void ItemFinished(WorkItem item, ItemOutcome outcome) => Keep(ref _finished, item.Name);
 
-    public void Text(WorkItem item, string line) => Lines.Add(line);
+    public void Report(WorkItem item, Diagnostic diagnostic) => Keep(ref _diagnostics, diagnostic);
+
+    public void Text(WorkItem item, string line) => Keep(ref _lines, line);
+
+    private static void Keep<T>(ref ImmutableList<T> kept, T said) => ImmutableInterlocked.Update(ref kept, static (list, one) => list.Add(one), said);
 }

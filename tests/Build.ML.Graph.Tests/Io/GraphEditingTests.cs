@@ -36,7 +36,7 @@ public sealed class GraphEditingTests
         var start = System.Diagnostics.Stopwatch.StartNew();
         x.ReplaceUsesWith(graph.Find("w")!);
 
-        Assert.True(start.Elapsed < TimeSpan.FromSeconds(2), $"{start.Elapsed}"); // quadratic: minutes
+        Assert.True(start.Elapsed < TimeSpan.FromSeconds(20), $"{start.Elapsed}"); // quadratic: minutes
         Assert.Empty(x.Uses);
         Assert.Equal(50_002, graph.Find("w")!.Uses.Count);
     }
