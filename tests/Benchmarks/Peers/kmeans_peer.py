@@ -1,7 +1,8 @@
 """k-means of numbers with scikit-learn.
 
 Usage: kmeans_peer.py FOLDER CLUSTERS THREADS
-Reads FOLDER/numbers.f32. One start (k-means++, scikit-learn's own default), its other defaults as they are. Prints the seconds of fit, the sum of squared distances, and the rounds taken.
+Reads FOLDER/numbers.f32. One start (k-means++, scikit-learn's own default), its other defaults as they are. Writes FOLDER/centers.f32, ascending.
+Prints the seconds of fit and the rounds taken.
 """
 import os
 import sys
@@ -16,4 +17,6 @@ numbers = np.fromfile(f"{sys.argv[1]}/numbers.f32", dtype=np.float32).reshape(-1
 KMeans(2, n_init=1, random_state=1).fit(numbers[:1000])  # what is loaded on first use is not measured
 start = time.perf_counter()
 model = KMeans(int(sys.argv[2]), n_init=1, random_state=1, copy_x=False).fit(numbers)
-print(time.perf_counter() - start, float(model.inertia_), model.n_iter_)
+seconds = time.perf_counter() - start
+np.sort(model.cluster_centers_.ravel()).astype(np.float32).tofile(f"{sys.argv[1]}/centers.f32")
+print(seconds, model.n_iter_)
