@@ -19,13 +19,13 @@ public sealed record BlockInfluence : BlockImportance
     private const float Tiny = 1e-30f;
 
     /// <inheritdoc/>
-    /// <exception cref="DiagnosticException">BML5652: the step names no data. What reading the data has to say.</exception>
+    /// <exception cref="DiagnosticException">BML5630: the step names no data. What reading the data has to say.</exception>
     public override ImmutableArray<double> Score(BlockImportanceContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
         if (context.Data is not { } data)
         {
-            throw new DiagnosticException("BML5652", "importance: block_influence compares what enters and what leaves a layer, which needs calibration data, and the step names none. "
+            throw new DiagnosticException("BML5630", "importance: block_influence compares what enters and what leaves a layer, which needs calibration data, and the step names none. "
                 + "Add data: with a few dozen samples; labels are not needed.");
         }
 

@@ -56,7 +56,7 @@ public sealed class LayerPruning : Technique<LayerPruning.Options>
     }
 
     /// <inheritdoc/>
-    /// <exception cref="DiagnosticException">BML5650: there is no layer to remove. BML5651: fewer layers can be removed than asked for. BML5652: the importance needs data.</exception>
+    /// <exception cref="DiagnosticException">BML5650: there is no layer to remove. BML5651: fewer layers can be removed than asked for. BML5630: the importance needs data.</exception>
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
         ArgumentNullException.ThrowIfNull(model);

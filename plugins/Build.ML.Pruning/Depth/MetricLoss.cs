@@ -21,12 +21,12 @@ public sealed record MetricLoss : BlockImportance
     public DataReference? On { get; init; }
 
     /// <inheritdoc/>
-    /// <exception cref="DiagnosticException">BML5652: no data.</exception>
+    /// <exception cref="DiagnosticException">BML5630: no data.</exception>
     public override ImmutableArray<double> Score(BlockImportanceContext context)
     {
         ArgumentNullException.ThrowIfNull(context);
         var data = On ?? context.Data ?? throw new DiagnosticException(
-            "BML5652", "importance: metric measures what each layer is worth, which needs data, and the step names none. Add data: with samples that the metric can judge.");
+            "BML5630", "importance: metric measures what each layer is worth, which needs data, and the step names none. Add data: with samples that the metric can judge.");
         var scores = ImmutableArray.CreateBuilder<double>(context.Blocks.Length);
         foreach (var block in context.Blocks)
         {

@@ -109,13 +109,15 @@ internal sealed class GraphCone
     }
 
     /// <summary>The nodes that nothing needs once these are gone, these included.</summary>
-    public HashSet<Node> DeadWithout(IEnumerable<Node> nodes)
+    /// <param name="nodes">What goes.</param>
+    /// <param name="needed">A value that is needed nevertheless.</param>
+    public HashSet<Node> DeadWithout(IEnumerable<Node> nodes, Value needed)
     {
         var dead = nodes.ToHashSet();
         for (var i = _nodes.Length - 1; i >= 0; i--)
         {
             var node = _nodes[i];
-            if (!dead.Contains(node) && node.Outputs.All(o => !o.IsGraphOutput && o.Uses.All(u => dead.Contains(u.Node)))
+            if (!dead.Contains(node) && node.Outputs.All(o => o != needed && !o.IsGraphOutput && o.Uses.All(u => dead.Contains(u.Node)))
                 && node.Outputs.Any(o => o.Uses.Count > 0))
             {
                 dead.Add(node);

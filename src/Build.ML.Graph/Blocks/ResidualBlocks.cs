@@ -90,8 +90,8 @@ public static class ResidualBlocks
     private static ResidualBlock Checked(GraphCone cone, ResidualBlock block)
     {
         var (side, values) = cone.After(block.Nodes, block.Output);
-        var dead = cone.DeadWithout(block.Nodes.Concat(side));
-        var inputs = block.Output.Graph.Inputs.Where(i => i.Uses.Count > 0 && i.Uses.All(u => dead.Contains(u.Node))).ToArray();
+        var dead = cone.DeadWithout(block.Nodes.Concat(side), block.Input);
+        var inputs = block.Output.Graph.Inputs.Where(i => i != block.Input && i.Uses.Count > 0 && i.Uses.All(u => dead.Contains(u.Node))).ToArray();
         var outputs = values.Where(v => v.IsGraphOutput).OrderBy(v => v.Graph.Outputs.TakeWhile(o => o != v).Count()).ToArray();
         foreach (var output in outputs)
         {

@@ -143,7 +143,8 @@ internal sealed class ResidualBranches(GraphCone cone, ShapeInferenceResult type
         static string Structure(Value input, IReadOnlyList<Node> nodes) => BlockStructure.Of(input, nodes);
     }
 
-    private static bool HasMatrix(Node node) => node.Reads().Any(v => v.Constant is { Rank: >= 2, Count: > 1, Type: not DataType.Int64 and not DataType.Int32 and not DataType.Bool });
+    // A layer with weights; those of convolutions and products may be computed by the graph.
+    private static bool HasMatrix(Node node) => node is { Domain: "", OpType: "Conv" or "ConvTranspose" or "Gemm" or "MatMul" } || node.Reads().Any(v => v.Constant is { Rank: >= 2, Count: > 1, Type: not DataType.Int64 and not DataType.Int32 and not DataType.Bool });
 
     private bool HaveSameShape(Value a, Value b)
     {
