@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.Metrics;
 using Build.ML.Abstractions.References;
-using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph.Diagnostics;
 
 namespace Build.ML.Pruning.Depth;

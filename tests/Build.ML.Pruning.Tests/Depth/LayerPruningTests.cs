@@ -6,7 +6,6 @@ using Build.ML.Graph;
 using Build.ML.Graph.Blocks;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
-using Build.ML.Graph.Tensors;
 using Build.ML.Pruning.Depth;
 
 namespace Build.ML.Pruning.Tests.Depth;

@@ -3,7 +3,6 @@ using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Architectures.Texts;
 using Build.ML.Graph;
-using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
 
@@ -41,7 +40,13 @@ static class Networks
 
     public static Model Llama(int layers, int heads = 4, int keyHeads = 2, long seed = 1) => new LlamaDecoder
     {
-        Layers = layers, Hidden = 16, Heads = heads, KeyHeads = keyHeads, Intermediate = 24, Vocabulary = 50, Length = 12,
+        Layers = layers,
+        Hidden = 16,
+        Heads = heads,
+        KeyHeads = keyHeads,
+        Intermediate = 24,
+        Vocabulary = 50,
+        Length = 12,
     }.Build(seed);
 
     public static StepContext Context(DataSet? data = null) => new()

@@ -2,7 +2,6 @@ using Build.ML.Graph;
 using Build.ML.Graph.Blocks;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.OnnxRuntime;
-using Build.ML.TestSupport;
 
 namespace Build.ML.Pruning.Tests.Depth;
 
