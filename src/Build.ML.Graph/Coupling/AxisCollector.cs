@@ -36,6 +36,7 @@ sealed class AxisCollector(
         }
 
         SetKinds();
+        LockRotated();
         SetNames();
         return _axes;
     }
@@ -128,6 +129,19 @@ sealed class AxisCollector(
                 : Is(AxisMark.Hidden) ? AxisKind.Hidden
                 : axis.Places.Any(p => p.Role != AxisRole.Parameter) ? AxisKind.Neurons
                 : AxisKind.Channel;
+        }
+    }
+
+    /// <summary>A head that a table of positions × frequencies is multiplied with: its positions turn in pairs, by frequencies all layers share.</summary>
+    private void LockRotated()
+    {
+        foreach (var axis in _axes)
+        {
+            if (axis.Kind == AxisKind.HeadSize && axis.Lock is null
+                && axis.Places.FirstOrDefault(p => p.Role == AxisRole.Parameter && p.Constant.Constant!.Sizes.Count(s => s > 1) > 1) is { } table)
+            {
+                axis.Lock = new AxisLock(table.Reader, $"the table '{table.Constant.Name}' turns its positions in pairs (a rotary embedding)");
+            }
         }
     }
 

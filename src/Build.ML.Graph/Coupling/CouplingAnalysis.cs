@@ -53,7 +53,7 @@ sealed class CouplingAnalysis
             Array.ForEach(LayoutsOf(output) ?? [], l => Lock(l, new AxisLock(null, $"'{output.Name}' is an output of the model")));
         }
 
-        return new ChannelCoupling(Model, _layouts, new GraphEdits(_constants, _edits, _splits), new AxisCollector(_constants, _locks, _marks).Collect(), _marks);
+        return new ChannelCoupling(Model, _layouts, new GraphEdits(_constants, _edits, _splits, _shapes.Constants, _shapes.Types), new AxisCollector(_constants, _locks, _marks).Collect(), _marks);
     }
 
     public bool IsConstant(Value value) => value.Constant is not null || _derived.ContainsKey(value);
@@ -99,18 +99,26 @@ sealed class CouplingAnalysis
 
     public void SetRole(Node node, int input, int dimension, AxisRole role)
     {
-        if (node.Input(input) is not { ElementType: not (DataType.Int64 or DataType.Int32 or DataType.Bool or DataType.String) } value)
+        if (node.Input(input) is not { } value)
         {
-            return; // sizes and indices are no parameters
+            return;
         }
 
         if (value.Constant is not null)
         {
-            UseOf(value, new Use(node, input)).Roles[dimension] ??= (role, node);
+            Set(UseOf(value, new Use(node, input)), dimension);
         }
         else if (_derived.TryGetValue(value, out var derived) && derived.Dimensions[dimension] >= 0)
         {
-            derived.Use.Roles[derived.Dimensions[dimension]] ??= (role, node);
+            Set(derived.Use, derived.Dimensions[dimension]);
+        }
+
+        void Set(ConstantUse use, int at)
+        {
+            if (use.Constant.Constant!.Type is not (DataType.Int64 or DataType.Int32 or DataType.Bool or DataType.String)) // sizes and indices are no parameters
+            {
+                use.Roles[at] ??= (role, node);
+            }
         }
     }
 
@@ -178,6 +186,13 @@ sealed class CouplingAnalysis
         }
 
         Derive(node, failure is null);
+        for (var i = 0; i < node.Inputs.Count; i++)
+        {
+            if (!context.IsFollowed(i) && node.Inputs[i] is { Constant: null } input)
+            {
+                Array.ForEach(_layouts.GetValueOrDefault(input) ?? [], l => Lock(l, new AxisLock(node, $"takes '{input.Name}' as it is")));
+            }
+        }
     }
 
     private void LockAll(Node node, string failure)

@@ -12,12 +12,14 @@ public sealed class CouplingContext
 {
     private readonly CouplingAnalysis _analysis;
     private readonly DimensionLayout[]?[] _outputs;
+    private readonly bool[] _isFollowed;
 
     internal CouplingContext(CouplingAnalysis analysis, Node node)
     {
         _analysis = analysis;
         Node = node;
         _outputs = new DimensionLayout[node.Outputs.Count][];
+        _isFollowed = new bool[node.Inputs.Count];
     }
 
     /// <summary>The node.</summary>
@@ -31,6 +33,9 @@ public sealed class CouplingContext
 
     internal IReadOnlyList<DimensionLayout[]?> Outputs => _outputs;
 
+    /// <summary>Whether the rule has asked for the layouts of an input; one that it has not is read in a way it does not follow.</summary>
+    internal bool IsFollowed(int input) => _isFollowed[input];
+
     /// <summary>Whether the input is given.</summary>
     public bool HasInput(int index) => Node.Input(index) is { } value && value.Name.Length > 0;
 
@@ -39,8 +44,16 @@ public sealed class CouplingContext
 
     /// <summary>Layouts of an input's dimensions.</summary>
     /// <exception cref="InvalidOperationException">It is left out or its rank is not known.</exception>
-    public IReadOnlyList<DimensionLayout> Layouts(int input) => _analysis.LayoutsOf(Node, input)
-        ?? throw new InvalidOperationException(HasInput(input) ? $"the shape of '{Node.Input(input)!.Name}' is not known" : $"input {input} is left out");
+    public IReadOnlyList<DimensionLayout> Layouts(int input)
+    {
+        if (input < _isFollowed.Length)
+        {
+            _isFollowed[input] = true;
+        }
+
+        return _analysis.LayoutsOf(Node, input)
+            ?? throw new InvalidOperationException(HasInput(input) ? $"the shape of '{Node.Input(input)!.Name}' is not known" : $"input {input} is left out");
+    }
 
     /// <summary>Shape of an input, or null.</summary>
     public Shape? ShapeOf(int input) => Node.Input(input) is { } value ? _analysis.ShapeOf(value) : null;

@@ -32,6 +32,21 @@ sealed class Removal(IReadOnlyDictionary<AxisCell, bool[]> kept)
     /// <param name="at">The node to edit for one of the analysis.</param>
     public void Apply(GraphEdits edits, Func<Node, Node> at)
     {
+        var shapes = new Dictionary<string, Shape?>(StringComparer.Ordinal); // of the values analysed, by name: a copy has its own values
+
+        Shape? ShapeOf(Value value)
+        {
+            if (shapes.Count == 0)
+            {
+                foreach (var (known, type) in edits.Types)
+                {
+                    shapes[known.Name] = (type as TensorType)?.Shape;
+                }
+            }
+
+            return value.Constant is { } constant ? constant.Shape : shapes.GetValueOrDefault(value.Name);
+        }
+
         // Sizes first: they read elements of inputs that a constant's cut does not touch.
         foreach (var group in edits.Sizes.GroupBy(e => (e.Node, e.Attribute, e.Input)))
         {
@@ -51,7 +66,7 @@ sealed class Removal(IReadOnlyDictionary<AxisCell, bool[]> kept)
             else if (values.Count > 0)
             {
                 var node = at(group.Key.Node);
-                node.SetInput(group.Key.Input, new ShapeInput(node).WithElements(node.Inputs[group.Key.Input]!, values));
+                node.SetInput(group.Key.Input, new ShapeInput(node, group.Key.Input, edits.Computed.GetValueOrDefault(group.Key.Node.Inputs[group.Key.Input]!), ShapeOf).WithElements(node.Inputs[group.Key.Input]!, values));
             }
         }
 

@@ -5,9 +5,9 @@ namespace Build.ML.Graph.Coupling;
 
 /// <summary>
 /// Changes constant elements of a small integer input of one node: a constant itself, or constant pieces that the graph joins with sizes it computes.
-/// What is changed becomes the node's own; other readers keep what they read. Elements that the graph computes stay computed.
+/// An input that is computed from constants alone becomes a constant. What is changed becomes the node's own; other readers keep what they read. Elements that the graph computes stay computed.
 /// </summary>
-sealed class ShapeInput(Node reader)
+sealed class ShapeInput(Node reader, int input, Tensor? computed, Func<Value, Shape?> shapeOf)
 {
     /// <summary>A value like <paramref name="value"/> with other elements where these are constants.</summary>
     public Value WithElements(Value value, IReadOnlyDictionary<int, long> elements)
@@ -15,6 +15,11 @@ sealed class ShapeInput(Node reader)
         if (value.Constant is { } constant)
         {
             return Edited(value, constant, elements);
+        }
+
+        if (computed is not null && value == reader.Inputs[input])
+        {
+            return Edited(value, computed, elements);
         }
 
         if (value.Producer is not { Domain: "", Graph: var graph } node || graph != reader.Graph)
@@ -26,8 +31,8 @@ sealed class ShapeInput(Node reader)
         {
             case "Concat":
                 return Concat(value, node, elements);
-            case "Identity" or "Cast" or "Unsqueeze" or "Squeeze" or "Reshape" when node.Input(0) is { } input:
-                return Copy(value, node, 0, input, WithElements(input, elements));
+            case "Identity" or "Cast" or "Unsqueeze" or "Squeeze" or "Reshape" when node.Input(0) is { } source:
+                return Copy(value, node, 0, source, WithElements(source, elements));
             default:
                 return value;
         }
@@ -39,7 +44,7 @@ sealed class ShapeInput(Node reader)
         var start = 0;
         for (var i = 0; i < node.Inputs.Count; i++)
         {
-            if (node.Inputs[i] is not { } part || part.Shape is not { Rank: 1 } shape || shape[0].Size is not { } length)
+            if (node.Inputs[i] is not { } part || shapeOf(part) is not { Rank: 1 } shape || shape[0].Size is not { } length)
             {
                 return result; // what follows cannot be placed
             }

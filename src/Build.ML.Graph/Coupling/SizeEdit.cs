@@ -1,4 +1,5 @@
 using Build.ML.Graph.Ir;
+using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Graph.Coupling;
 
@@ -15,4 +16,11 @@ sealed record SizeEdit(Node Node, string? Attribute, int Input, int Element, Dim
 sealed record SplitEdit(Node Node, DimensionLayout[] Parts, long Opset);
 
 /// <summary>All that a removal may have to edit.</summary>
-sealed record GraphEdits(IReadOnlyList<ConstantUse> Constants, IReadOnlyList<SizeEdit> Sizes, IReadOnlyList<SplitEdit> Splits);
+/// <param name="Constants">Weights and parameters.</param>
+/// <param name="Sizes">Numbers given to nodes.</param>
+/// <param name="Splits">Divisions.</param>
+/// <param name="Computed">Integers that the graph computes from constants alone.</param>
+/// <param name="Types">Inferred types.</param>
+sealed record GraphEdits(
+    IReadOnlyList<ConstantUse> Constants, IReadOnlyList<SizeEdit> Sizes, IReadOnlyList<SplitEdit> Splits, IReadOnlyDictionary<Value, Tensor> Computed,
+    IReadOnlyDictionary<Value, OnnxType> Types);

@@ -57,7 +57,7 @@ public static class ShapeInference
         ArgumentNullException.ThrowIfNull(model);
         var inferrer = new TypeInferrer(model, rules ?? ShapeRuleSet.BuiltIn, useDeclared);
         inferrer.InferGraph(model.Graph);
-        return new ShapeInferenceResult(inferrer.Types, inferrer.Data, inferrer.Diagnostics, inferrer.OperatorsWithoutRule);
+        return new ShapeInferenceResult(inferrer.Types, inferrer.Data, inferrer.Constants, inferrer.Diagnostics, inferrer.OperatorsWithoutRule);
     }
 
     private static void ForgetUnknown(OnnxGraph graph, IReadOnlyDictionary<Value, OnnxType> types)

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Build.ML.Graph.Diagnostics;
+using Build.ML.Graph.Evaluation;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 
@@ -23,6 +24,7 @@ sealed class TypeInferrer
     private readonly int _depth;
     private readonly bool _useDeclared;
     private readonly Dictionary<Value, ImmutableArray<SymbolicInteger>> _data = [];
+    private readonly Dictionary<Value, Tensor> _constants = [];
 
     public TypeInferrer(Model model, ShapeRuleSet rules, bool useDeclared)
         : this(model, rules, useDeclared, model.OperatorSets, null, null)
@@ -47,6 +49,9 @@ sealed class TypeInferrer
     public Dictionary<Value, OnnxType> Types { get; } = [];
 
     public IReadOnlyDictionary<Value, ImmutableArray<SymbolicInteger>> Data => _data;
+
+    /// <summary>Small integer tensors that nodes compute from constants alone, such as the pads that an exporter makes by Reshape and Transpose.</summary>
+    public IReadOnlyDictionary<Value, Tensor> Constants => _constants;
 
     public List<Diagnostic> Diagnostics { get; }
 
@@ -132,6 +137,7 @@ sealed class TypeInferrer
             OperatorsWithoutRule.Add(node.Domain.Length > 0 ? $"{node.Domain}.{node.OpType}" : node.OpType);
         }
 
+        Evaluate(node, context);
         if (context.Failure is { } failure)
         {
             Diagnostics.Add(new("BML2102", $"{node.DisplayName}: {failure}.", Location()));
@@ -140,6 +146,35 @@ sealed class TypeInferrer
         for (var i = 0; i < node.Outputs.Count; i++)
         {
             Record(node, node.Outputs[i], context.Failure is null ? context.Types[i] : null, context.Data[i]);
+        }
+    }
+
+    /// <summary>From integers only: what depends on a weight's shape is no constant to who edits the weight.</summary>
+    private void Evaluate(Node node, ShapeContext context)
+    {
+        if (node.Inputs.Count == 0 || node.Outputs.Count != 1 || context.Failure is not null
+            || context.Types[0] is not TensorType { ElementType: DataType.Int64 or DataType.Int32, Shape: { } shape } || shape.Count is not <= MaxDataLength)
+        {
+            return;
+        }
+
+        var inputs = new Tensor?[node.Inputs.Count];
+        for (var i = 0; i < inputs.Length; i++)
+        {
+            if (node.Inputs[i] is { } input && (inputs[i] = input.Constant ?? _constants.GetValueOrDefault(input)) is not
+                { Count: <= MaxDataLength, Type: DataType.Int64 or DataType.Int32 })
+            {
+                return;
+            }
+        }
+
+        if (NodeEvaluator.BuiltIn.TryEvaluate(node, OperatorSets[node.Domain], inputs) is [var output])
+        {
+            _constants[node.Outputs[0]] = output;
+            if (context.Data[0].IsDefault)
+            {
+                context.SetData(0, ReadData(output));
+            }
         }
     }
 

@@ -11,9 +11,14 @@ sealed class ElementwiseCouplings : CouplingRuleTable
                 "Abs", "Ceil", "Floor", "Round", "Sqrt", "Reciprocal", "Exp", "Log", "Erf", "Sign", "Not", "BitwiseNot", "Sin", "Cos", "Tan", "Asin",
                 "Acos", "Atan", "Sinh", "Cosh", "Tanh", "Asinh", "Acosh", "Atanh", "Sigmoid", "Relu", "LeakyRelu", "Elu", "Selu", "Celu", "Gelu", "Neg",
                 "HardSigmoid", "HardSwish", "Swish", "Mish", "Softplus", "Softsign", "ThresholdedRelu", "Shrink", "Clip", "Identity", "IsNaN", "IsInf",
-                "Cast", "CastLike", "Affine", "ParametricSoftplus", "ScaledTanh",
+                "Cast", "Affine", "ParametricSoftplus", "ScaledTanh",
             ],
             Map);
+        Rule("CastLike", c =>
+        {
+            c.Pass();
+            c.Layouts(1); // its type only
+        });
         Rule(["Gelu", "FastGelu", "QuickGelu", "BiasGelu"], Map, Microsoft);
         Rule("Dropout", c =>
         {

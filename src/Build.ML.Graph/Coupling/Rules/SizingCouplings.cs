@@ -14,7 +14,11 @@ sealed class SizingCouplings : CouplingRuleTable
         Rule("Expand", Expand);
         Rule("Tile", Tile);
         Rule("ConstantOfShape", ConstantOfShape);
-        Rule(["Shape", "Size"], c => c.Set(0, [.. c.OutputShape(0).Dimensions.Select(d => c.Locked(d, "counts dimensions"))]));
+        Rule(["Shape", "Size"], c =>
+        {
+            c.Layouts(0); // reads sizes only, which may change
+            c.Set(0, [.. c.OutputShape(0).Dimensions.Select(d => c.Locked(d, "counts dimensions"))]);
+        });
     }
 
     /// <summary>The sum of the inputs along the axis; all else is one.</summary>
