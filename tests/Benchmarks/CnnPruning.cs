@@ -1,0 +1,74 @@
+using System.Globalization;
+using Build.ML.Benchmarks.Frame;
+
+namespace Build.ML.Benchmarks;
+
+/// <summary>resnet56 with fewer channels, recovered by distillation from itself on 500 images without labels; and what five importances lose at four sizes.</summary>
+[Benchmark("cnn-pruning")]
+public sealed class CnnPruning : IBenchmark
+{
+    private static readonly string[] Importances = ["l1", "l2", "fpgm", "activation", "taylor"];
+    private static readonly int[] Percents = [20, 30, 40, 50];
+
+    /// <inheritdoc/>
+    public string Summary =>
+        "resnet56 (--data FOLDER): 40 % of the multiply-accumulates gone lose at most 3 points after distillation from itself on 500 images without labels (--epochs N); "
+        + "the trade-off curve of five importances (--importances a,b --percents 20,40 --curve-epochs N; --curve no leaves it out)";
+
+    /// <inheritdoc/>
+    public Outcome Run(BenchmarkContext context)
+    {
+        var importances = context.Option("importances")?.Split(',') ?? Importances;
+        int[] percents = context.Option("curve") == "no" ? []
+            : context.Option("percents")?.Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture)).ToArray() ?? Percents;
+        var figures = new RecipeRun(context).Build(Recipe(context, importances, percents), "cnn-pruning");
+        var before = figures["model", "accuracy"];
+        double Lost(string step) => 100 * (before - figures[step, "accuracy"]);
+        var details = new List<Measured> { Single("resnet56", 100 * before, "%") };
+        foreach (var step in (string[])["slim", "recovered"])
+        {
+            details.Add(Single($"{step} loses", Lost(step), $"points with {1 - figures[step, "macs"] / figures["model", "macs"]:0.000} of the multiply-accumulates gone"));
+        }
+
+        foreach (var percent in percents)
+        {
+            foreach (var importance in importances)
+            {
+                details.Add(Single($"{percent} %, {importance}: loses at once", Lost($"at_once_{importance}_{percent}"), "points"));
+                details.Add(Single($"{percent} %, {importance}: with least squares", Lost($"solved_{importance}_{percent}"), "points"));
+                details.Add(Single($"{percent} %, {importance}: and distilled", Lost($"distilled_{importance}_{percent}"), "points"));
+            }
+        }
+
+        return new Outcome(Lost("recovered"), 3, "points lost")
+        {
+            Conditions = [new("multiply-accumulates left", figures["recovered", "macs"] / figures["model", "macs"], 0.6, "of resnet56")],
+            Details = details,
+        };
+    }
+
+    private static Measured Single(string name, double value, string unit) => new(name, value, value, value, unit);
+
+    private static string Recipe(BenchmarkContext context, string[] importances, int[] percents)
+    {
+        var data = Path.GetFullPath(Path.Combine(context.RequiredPath("data", "the folder of models and data"), "cnn"));
+        var with = context.Option("with", "importance: l2, round_to: 4");
+        var distilled = $"use: distill.logits, with: {{ data: images, teacher: model, label_weight: 0, batch_size: 32, optimizer: {{ use: adamw, learning_rate: {context.Option("rate", "0.001")} }}, schedule: cosine, augment: [flip, crop], epochs: ";
+        var curve = importances.SelectMany(_ => percents, (i, p) => $$"""
+
+              - { id: at_once_{{i}}_{{p}}, from: model, use: prune.channels, with: { remove_macs: 0.{{p}}, importance: {{i}}, round_to: 4, data: images } }
+              - { id: solved_{{i}}_{{p}}, from: model, use: prune.channels, with: { remove_macs: 0.{{p}}, importance: {{i}}, round_to: 4, data: images, compensate: least_squares } }
+              - { id: distilled_{{i}}_{{p}}, {{distilled}}{{context.Option("curve-epochs", "4")}} } }
+            """);
+        return $$"""
+            model: {{data}}/resnet56_cifar10.onnx
+            data:
+              images: &images { reader: cifar, file: {{data}}/cifar10_calib_500.bin, mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] }
+              test: { <<: *images, file: {{data}}/cifar10_test_2000.bin }
+            steps:
+              - { id: slim, use: prune.channels, with: { remove_macs: 0.4, {{with}}, data: images, compensate: least_squares } }
+              - { id: recovered, {{distilled}}{{context.Option("epochs", "30")}} } }{{string.Concat(curve)}}
+            evaluate: { data: test, metrics: [accuracy, macs, size] }
+            """;
+    }
+}
