@@ -16,7 +16,8 @@ namespace Build.ML.Pruning.Structured;
 /// <param name="options">What to do.</param>
 /// <param name="kinds">Kinds of axes to prune.</param>
 /// <param name="context">Data, inference, progress.</param>
-internal sealed class StructuredPruner(StructuredPruningOptions options, ImmutableArray<AxisKind> kinds, StepContext context)
+/// <param name="time">Measures latency; default: the system's clock.</param>
+internal sealed class StructuredPruner(StructuredPruningOptions options, ImmutableArray<AxisKind> kinds, StepContext context, TimeProvider? time = null)
 {
     /// <summary>Prunes a model in place.</summary>
     /// <exception cref="DiagnosticException">BML5401 to BML5407 of selection and data, BML5630 to BML5639, BML56xx of the removal; the model is then not to be used.</exception>
@@ -30,7 +31,7 @@ internal sealed class StructuredPruner(StructuredPruningOptions options, Immutab
         var (axes, left) = PrunableAxes.Find(model, coupling, kinds, options);
         var first = axes.ToDictionary(a => a.Name, a => (a.Size, OpType: PrunableAxes.OpTypeOf(a)), StringComparer.Ordinal);
         var before = Cost.Of(model, coupling, sample);
-        using var search = new TargetSearch(model, coupling, axes, options.Target.Measure, sample, context);
+        using var search = new TargetSearch(model, coupling, axes, options.Target.Measure, sample, context, time ?? TimeProvider.System);
         var kept = new KeptPositions();
         for (var round = 1; round <= options.Iterations; round++)
         {

@@ -42,14 +42,14 @@ public abstract record StructuredPruningOptions : IValidatableObject
 
     /// <summary>
     /// Sizes of axes become multiples of this, 1 to 1024. Default 8: ONNX Runtime's convolutions compute blocks of 8 channels on AVX2, and a block that is partly empty costs as much as a full
-    /// one. Halved, again and again, for an axis of less than twice as many positions.
+    /// one. Halved, again and again, for an axis of less than twice as many positions, where it is a dimension of its own.
     /// </summary>
     [Range(1, 1024)]
     public int RoundTo { get; init; } = 8;
 
-    /// <summary>Positions that every axis keeps at least, 1 or more, rounded up to the multiple. Default 1.</summary>
-    [Range(1, 1 << 20)]
-    public int Minimum { get; init; } = 1;
+    /// <summary>Positions that every axis keeps at least, 2 or more, rounded up to the multiple. Default 2.</summary>
+    [Range(2, 1 << 20)]
+    public int Minimum { get; init; } = 2;
 
     /// <summary>Globs over names of nodes, outputs and weights; only axes that a layer which fits one makes are pruned. Default all.</summary>
     public ImmutableArray<string> Include { get; init; } = [];

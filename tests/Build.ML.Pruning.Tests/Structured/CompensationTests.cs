@@ -20,7 +20,7 @@ public sealed class CompensationTests
         var options = new NeuronPruning.Options { Sparsity = 0.25, RoundTo = 1, Data = Bench.Data };
         new NeuronPruning().Apply(plain, options, Bench.Context(data));
         new NeuronPruning().Apply(mended, options with { Compensate = Compensation.LeastSquares, Ridge = 1e-7 }, Bench.Context(data));
-        Assert.Equal([12, 4], mended.Graph.Find("down")!.Initializer!.Sizes);
+        Assert.Equal([12L, 4], mended.Graph.Find("down")!.Initializer!.Sizes.ToArray());
         Assert.InRange(Bench.Distance(Bench.Run(plain, data), before), 0.02, 10);
         Assert.InRange(Bench.Distance(Bench.Run(mended, data), before), 0, 1e-4); // float32 products and λ
 
@@ -65,7 +65,7 @@ public sealed class CompensationTests
         var before = Bench.Run(model, data);
         new ChannelPruning().Apply(
             model, new() { Sparsity = 0.25, RoundTo = 4, Include = ["first"], Data = Bench.Data, Compensate = Compensation.LeastSquares, Ridge = 1e-7 }, Bench.Context(data));
-        Assert.Equal([8, 12, 3, 3], model.Graph.Find("second")!.Initializer!.Sizes);
+        Assert.Equal([8L, 12, 3, 3], model.Graph.Find("second")!.Initializer!.Sizes.ToArray());
         Assert.InRange(Bench.Distance(Bench.Run(model, data), before), 0, 1e-4);
     }
 

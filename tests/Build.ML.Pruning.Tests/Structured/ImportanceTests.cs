@@ -81,10 +81,10 @@ public sealed class ImportanceTests
         using var model = new Build.ML.Architectures.Images.CifarResNet { Depth = 8, Size = 16 }.Build(1);
         var coupling = ChannelCoupling.Analyze(model);
         var axis = coupling.Axes.First(a => a.Lock is null && a.Places.Any(p => p.Reader.Is("BatchNormalization")));
-        var gammas = axis.Places.Where(p => p.Reader.Is("BatchNormalization") && p.Reader.Input(1) == p.Constant).Select(p => p.Constant.Name).ToArray();
+        var gammas = axis.Places.Where(p => p.Reader.Is("BatchNormalization") && p.Reader.Input(1) == p.Constant).ToArray();
         foreach (var (gamma, i) in gammas.Select((g, i) => (g, i)))
         {
-            Bench.Edit(model, gamma, w => w[3] = i % 2 == 0 ? -2.5f : 1.5f);
+            Bench.Edit(model, gamma.Constant.Name, w => w[Array.IndexOf(gamma.ToAxisPositions(), 3)] = i % 2 == 0 ? -2.5f : 1.5f);
         }
 
         coupling = ChannelCoupling.Analyze(model);

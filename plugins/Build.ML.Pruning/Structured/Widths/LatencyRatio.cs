@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Diagnostics;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
@@ -17,6 +16,7 @@ internal sealed class LatencyRatio : IDisposable
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(0.5);
 
     private readonly StepContext _context;
+    private readonly TimeProvider _time;
     private readonly IInferenceSession _original;
     private readonly ImmutableArray<KeyValuePair<string, Tensor>> _feeds;
 
@@ -24,9 +24,10 @@ internal sealed class LatencyRatio : IDisposable
     /// <param name="original">The model; not needed afterwards.</param>
     /// <param name="feeds">What a run is fed.</param>
     /// <param name="context">Runs models.</param>
-    public LatencyRatio(Model original, ImmutableArray<KeyValuePair<string, Tensor>> feeds, StepContext context)
+    /// <param name="time">Measures.</param>
+    public LatencyRatio(Model original, ImmutableArray<KeyValuePair<string, Tensor>> feeds, StepContext context, TimeProvider time)
     {
-        (_feeds, _context) = (feeds, context);
+        (_feeds, _context, _time) = (feeds, context, time);
         _original = context.Inference.Open(original);
     }
 
@@ -35,8 +36,8 @@ internal sealed class LatencyRatio : IDisposable
     {
         using var session = _context.Inference.Open(model);
         var ratios = new List<double>();
-        var elapsed = Stopwatch.StartNew();
-        for (var round = -Warmup; round < LeastRounds || elapsed.Elapsed < LeastTime; round++)
+        var start = _time.GetTimestamp();
+        for (var round = -Warmup; round < LeastRounds || _time.GetElapsedTime(start) < LeastTime; round++)
         {
             _context.Cancellation.ThrowIfCancellationRequested();
             double own, other;
@@ -64,8 +65,8 @@ internal sealed class LatencyRatio : IDisposable
 
     private double Seconds(IInferenceSession session)
     {
-        var start = Stopwatch.GetTimestamp();
+        var start = _time.GetTimestamp();
         session.Run(_feeds);
-        return Stopwatch.GetElapsedTime(start).TotalSeconds;
+        return _time.GetElapsedTime(start).TotalSeconds;
     }
 }

@@ -23,7 +23,7 @@ internal sealed class RemovalOrder
         var blocks = new List<RemovalBlock>();
         for (var a = 0; a < axes.Count; a++)
         {
-            AddBlocks(blocks, a, scores[a], scope, UnitOf(scores[a].Length, roundTo), minimum);
+            AddBlocks(blocks, a, scores[a], scope, UnitOf(axes[a], roundTo), minimum);
         }
 
         _blocks = [.. blocks.OrderBy(b => b.Priority)]; // stable: those of an axis stay in their order
@@ -32,10 +32,13 @@ internal sealed class RemovalOrder
     /// <summary>Number of blocks.</summary>
     public int Count => _blocks.Length;
 
-    /// <summary>The multiple for an axis: halved until there are at least two of it.</summary>
-    public static int UnitOf(int size, int roundTo)
+    /// <summary>
+    /// The multiple for an axis: halved until there are at least two of it. Not for one that shares a dimension with others one after the other, as what a shortcut pads does: there the sum is
+    /// to be a multiple.
+    /// </summary>
+    public static int UnitOf(ChannelAxis axis, int roundTo)
     {
-        while (roundTo > 1 && size < 2 * roundTo)
+        while (roundTo > 1 && axis.Size < 2 * roundTo && !axis.Places.Any(p => IsTerm(axis, p.Layout)))
         {
             roundTo /= 2;
         }
@@ -67,10 +70,14 @@ internal sealed class RemovalOrder
         return removed;
     }
 
+    // One position more makes a product of which the axis is a factor larger by the size without it; a sum of which it is a term by less.
+    private static bool IsTerm(ChannelAxis axis, DimensionLayout layout) =>
+        (layout.SizeWith(a => a == axis ? a.Size + 1 : a.Size) - layout.Size) * axis.Size != layout.Size;
+
     private static void AddBlocks(List<RemovalBlock> blocks, int axis, float[] scores, PruningScope scope, int unit, int minimum)
     {
         int[] order = [.. Enumerable.Range(0, scores.Length).OrderBy(p => scores[p])];
-        var keep = (Math.Max(minimum, 1) + unit - 1) / unit * unit;
+        var keep = (minimum + unit - 1) / unit * unit;
         for (var gone = 0; ;)
         {
             var size = (scores.Length - gone) % unit is var rest and > 0 ? rest : unit; // the first block makes a size a multiple that was none

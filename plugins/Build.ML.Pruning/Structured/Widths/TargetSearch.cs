@@ -21,10 +21,12 @@ internal sealed class TargetSearch : IDisposable
     /// <param name="measure">What is measured.</param>
     /// <param name="sample">What a run is fed; null where there is no data.</param>
     /// <param name="context">Runs models.</param>
-    public TargetSearch(Model model, ChannelCoupling coupling, IReadOnlyList<ChannelAxis> axes, TargetMeasure measure, Sample? sample, StepContext context)
+    /// <param name="time">Measures.</param>
+    public TargetSearch(
+        Model model, ChannelCoupling coupling, IReadOnlyList<ChannelAxis> axes, TargetMeasure measure, Sample? sample, StepContext context, TimeProvider time)
     {
         _measure = measure;
-        _latency = measure == TargetMeasure.Latency ? new LatencyRatio(model, sample!.AsBatch().Inputs, context) : null;
+        _latency = measure == TargetMeasure.Latency ? new LatencyRatio(model, sample!.AsBatch().Inputs, context, time) : null;
         _original = measure == TargetMeasure.Latency ? 1 : Cost(new WidthCosts(model, coupling, sample), axes, [.. axes.Select(a => a.Size)]);
     }
 
