@@ -7,7 +7,6 @@ using Build.ML.Architectures.Texts;
 using Build.ML.Graph;
 using Build.ML.Graph.Coupling;
 using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
 using Build.ML.Pruning.Structured;

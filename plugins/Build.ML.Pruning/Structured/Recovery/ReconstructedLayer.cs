@@ -1,10 +1,8 @@
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
 using Build.ML.Calibration.LinearAlgebra;
-using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
-using Build.ML.Graph.Tensors;
 
 namespace Build.ML.Pruning.Structured.Recovery;
 
