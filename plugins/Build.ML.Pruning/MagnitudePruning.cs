@@ -4,6 +4,7 @@ using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
+using Build.ML.Pruning.Budgets;
 
 namespace Build.ML.Pruning;
 
@@ -31,6 +32,11 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
         [RegularExpression("^[0-9]{1,2}:[0-9]{1,2}$", ErrorMessage = "expected N:M, such as 2:4")]
         public string? Pattern { get; init; }
 
+        /// <summary>
+        /// How many zeros each layer gets: <c>uniform</c> (default, the same fraction), <c>erk</c>, <c>sensitivity</c>, <c>ecoflap</c>. Not with <c>pattern</c>, nor with <c>scope: global</c>.
+        /// </summary>
+        public SparsityBudget? Budget { get; init; }
+
         /// <summary>Operators to prune, of Conv, ConvTranspose, Gemm, MatMul. Default all of them.</summary>
         public ImmutableArray<string> OpTypes { get; init; } = [];
 
@@ -50,6 +56,12 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
             {
                 yield return new ValidationResult(mistake, [nameof(Pattern)]);
             }
+
+            if (Budget is not null && (Pattern is not null || Scope == PruningScope.Global))
+            {
+                yield return new ValidationResult(
+                    $"{(Pattern is not null ? "'pattern' prunes all layers alike" : "'scope: global' shares out by magnitude")}: remove it, or 'budget'.", [nameof(Budget)]);
+            }
         }
     }
 
@@ -57,7 +69,7 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
         var (layers, outcomes) = PrunableLayers.Find(model, options.OpTypes, options.Include, options.Exclude);
-        Prune(layers, options, context, outcomes);
+        Prune(model, layers, options, context, outcomes);
         return new StepResult(model)
         {
             Layers = outcomes.ToImmutable(),
@@ -65,35 +77,49 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
         };
     }
 
-    private static void Prune(List<PrunableLayer> layers, Options options, StepContext context, ImmutableArray<LayerOutcome>.Builder outcomes)
+    /// <summary>Prunes one weight.</summary>
+    /// <param name="weight">Replaced.</param>
+    /// <param name="pattern">N and M, or null.</param>
+    /// <param name="zeros">How many weights go where there is no pattern.</param>
+    /// <param name="cancellation">Stops.</param>
+    /// <returns>Figures for the report.</returns>
+    internal static ImmutableArray<KeyValuePair<string, double>> Prune(PrunableWeight weight, (int Keep, int Of)? pattern, long zeros, CancellationToken cancellation)
+    {
+        if (pattern is var (keep, of))
+        {
+            return Prune(weight, BlockMaskOf(weight.Tensor, weight.ReductionAxis, keep, of), null);
+        }
+
+        var threshold = MagnitudeThreshold.Find([weight.Tensor], zeros, cancellation);
+        return Prune(weight, new ThresholdMask(threshold.Bits, threshold.Ties[0]), threshold.Magnitude);
+    }
+
+    private static void Prune(Model model, List<PrunableLayer> layers, Options options, StepContext context, ImmutableArray<LayerOutcome>.Builder outcomes)
     {
         var global = options.Block is null && options.Scope == PruningScope.Global
-            ? MagnitudeThreshold.Find([.. layers.Select(l => l.Weight.Tensor)], Number(layers.Sum(l => l.Weight.Tensor.Count), options.Sparsity), context.Cancellation)
+            ? MagnitudeThreshold.Find(
+                [.. layers.Select(l => l.Weight.Tensor)], (long)Math.Round(layers.Sum(l => l.Weight.Tensor.Count) * options.Sparsity), context.Cancellation)
             : null;
+        var zeros = BudgetContext.Allocate(options.Budget, model, layers, options.Sparsity, null, 0, context);
         for (var i = 0; i < layers.Count; i++)
         {
             context.Cancellation.ThrowIfCancellationRequested();
             context.Progress.Report(new((double)i / layers.Count, "pruning"));
             var (node, weight) = layers[i];
-            var tensor = weight.Tensor;
-            var figures = ImmutableArray.CreateBuilder<KeyValuePair<string, double>>();
-            PruningMask mask;
-            if (options.Block is var (keep, of))
-            {
-                mask = BlockMaskOf(tensor, weight.ReductionAxis, keep, of);
-            }
-            else
-            {
-                var threshold = global ?? MagnitudeThreshold.Find([tensor], Number(tensor.Count, options.Sparsity), context.Cancellation);
-                mask = new ThresholdMask(threshold.Bits, threshold.Ties[global is null ? 0 : i]);
-                figures.Add(new("threshold", threshold.Magnitude));
-            }
-
-            var content = new PrunedContent(tensor, mask);
-            figures.Insert(0, new("sparsity", tensor.Count == 0 ? 0 : (double)content.CountZeros() / tensor.Count));
-            weight.Replace(new Tensor(tensor.Type, tensor.Sizes.AsSpan(), content));
-            outcomes.Add(new(PrunableLayers.NameOf(node), node.OpType, "pruned", "", figures.ToImmutable()));
+            var figures = global is null
+                ? Prune(weight, options.Block, zeros[i], context.Cancellation)
+                : Prune(weight, new ThresholdMask(global.Bits, global.Ties[i]), global.Magnitude);
+            outcomes.Add(new(PrunableLayers.NameOf(node), node.OpType, "pruned", "", figures));
         }
+    }
+
+    private static ImmutableArray<KeyValuePair<string, double>> Prune(PrunableWeight weight, PruningMask mask, float? threshold)
+    {
+        var tensor = weight.Tensor;
+        var content = new PrunedContent(tensor, mask);
+        var sparsity = new KeyValuePair<string, double>("sparsity", tensor.Count == 0 ? 0 : (double)content.CountZeros() / tensor.Count);
+        weight.Replace(new Tensor(tensor.Type, tensor.Sizes.AsSpan(), content));
+        return threshold is { } magnitude ? [sparsity, new("threshold", magnitude)] : [sparsity];
     }
 
     private static BlockMask BlockMaskOf(Tensor tensor, int axis, int keep, int of)
@@ -106,6 +132,4 @@ public sealed class MagnitudePruning : Technique<MagnitudePruning.Options>
 
         return new BlockMask(keep, of, (int)tensor.Sizes[axis], (int)inner);
     }
-
-    private static long Number(long count, double sparsity) => (long)Math.Round(count * sparsity);
 }

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using Build.ML.Benchmarks.Frame;
+using Build.ML.Calibration.Hessians;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Gptq;
 
@@ -57,7 +58,7 @@ public sealed class Gptq : IBenchmark
     private static BlockQuantizedMatrix Solve(GptqProblem problem)
     {
         using var hessian = problem.Hessian(Threads);
-        using var factor = GptqFactor.Of(hessian, Dampening, actOrder: true, Threads);
+        using var factor = HessianFactor.Of(hessian, Dampening, actOrder: true, Threads);
         hessian.Dispose();
         var format = new BlockFormat(Bits, BlockSize, true);
         var matrix = new BlockQuantizedMatrix(problem.Rows, problem.Columns, format);

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Quantization.Blocks;
 

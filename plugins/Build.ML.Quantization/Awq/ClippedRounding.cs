@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Quantization.Blocks;

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Build.ML.Calibration.Layers;
 
 namespace Build.ML.Quantization.Blocks;
 

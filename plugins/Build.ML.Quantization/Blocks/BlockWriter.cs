@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;

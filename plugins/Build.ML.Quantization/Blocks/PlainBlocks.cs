@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;

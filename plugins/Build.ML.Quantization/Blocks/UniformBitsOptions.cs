@@ -9,6 +9,6 @@ public abstract record UniformBitsOptions : WeightFormOptions
     [AllowedValues(2, 3, 4, 8)]
     public int Bits { get; init; } = 4;
 
-    /// <summary>The format that the options describe, with float scales; <see cref="WeightLayer.Adapt"/> it to each layer.</summary>
+    /// <summary>The format that the options describe, with float scales; <see cref="QuantizedLayers.Adapt"/> it to each layer.</summary>
     internal BlockFormat Format => new(Bits, BlockSize, Symmetric);
 }

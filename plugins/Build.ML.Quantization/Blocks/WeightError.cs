@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Layers;
 namespace Build.ML.Quantization.Blocks;
 
 /// <summary>What codes make of weights.</summary>

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Build.ML.Abstractions.Selection;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 

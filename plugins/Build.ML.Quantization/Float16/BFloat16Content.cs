@@ -1,7 +1,7 @@
 using System.Buffers;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
-using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Float16;
 

@@ -2,9 +2,9 @@ using System.Collections.Immutable;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
-using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Folding;
 

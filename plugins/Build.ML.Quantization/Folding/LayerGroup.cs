@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph.Ir;
-using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Folding;
 

@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Shapes;
@@ -92,7 +93,7 @@ internal sealed class ScaleFold
         long[] sizes = [inverses.Length, .. Enumerable.Repeat(1L, _group.Inner)];
         var type = _group.Layers[0].ComputeType;
         var bytes = new byte[inverses.Length * type.BitWidth() / 8];
-        Blocks.FloatElements.Write(type, inverses, bytes);
+        FloatElements.Write(type, inverses, bytes);
         var factors = graph.AddInitializer(_group.Activation.Name + "_inverse_scales", Tensor.OfBytes(type, bytes, sizes));
         var scaled = graph.Add("Mul", [_group.Activation, factors], _group.Activation.Name + "_scaled", before: FirstOf(graph, _group.Layers.Select(l => l.Node)));
         scaled.Type = _group.Activation.Type;

@@ -1,7 +1,7 @@
 using System.Numerics.Tensors;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
-using Build.ML.Quantization.Blocks;
 using Tensor = Build.ML.Graph.Tensors.Tensor;
 
 namespace Build.ML.Quantization.Folding;

@@ -1,6 +1,7 @@
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration.Hessians;
+using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
-using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Gptq;
 
@@ -24,7 +25,7 @@ internal sealed class ErrorPropagation : IDisposable
     /// <param name="factors">Of the same, for the dampening that they needed.</param>
     /// <param name="strength">α, 0 to 1.</param>
     /// <param name="context">Cores, cancellation.</param>
-    public static ErrorPropagation? Of(LayerHessians hessians, IReadOnlyList<GptqFactor> factors, double strength, StepContext context)
+    public static ErrorPropagation? Of(LayerHessians hessians, IReadOnlyList<HessianFactor> factors, double strength, StepContext context)
     {
         if (hessians.TakeDrifts() is not { } moves)
         {

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration.Hessians;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
@@ -28,7 +29,7 @@ internal sealed class GptqPreflight
     /// <param name="options">Format of the solutions; whether the unquantized model runs too.</param>
     /// <param name="data">Calibration data: its first sample tells sizes that the model leaves open.</param>
     /// <param name="threads">Cores to use.</param>
-    public GptqPreflight(Model model, IReadOnlyList<HessianGroup> groups, GptqQuantization.Options options, DataSet data, int threads)
+    public GptqPreflight(Model model, IReadOnlyList<InputGroup> groups, GptqQuantization.Options options, DataSet data, int threads)
     {
         var format = options.Format;
         var propagates = options.Strength > 0;
@@ -53,7 +54,7 @@ internal sealed class GptqPreflight
 
             activations = Math.Max(activations, (long)(sizes.Bytes(group) * data.Count));
             var solution = group.Layers.Max(l => (long)l.Layer.Rows * l.Layer.Columns);
-            var hessian = group.Hessians * (HessianAccumulator.BytesFor(group.Columns) + GptqFactor.BytesFor(group.Columns));
+            var hessian = group.Hessians * (HessianAccumulator.BytesFor(group.Columns) + HessianFactor.BytesFor(group.Columns));
             if (propagates)
             {
                 hessian += group.Hessians * DriftAccumulator.BytesFor(group.Columns) + ErrorPropagation.BytesFor(group.Layers.Max(l => (long)l.Layer.Rows), group.Columns);
@@ -162,7 +163,7 @@ internal sealed class GptqPreflight
         }
 
         /// <summary>Rows that a group's layers multiply: all but the last size of a product's input, positions of a convolution's output. 0 where shapes are not known beforehand.</summary>
-        public double Rows(HessianGroup group)
+        public double Rows(InputGroup group)
         {
             if (group.Convolution is null)
             {
@@ -173,7 +174,7 @@ internal sealed class GptqPreflight
         }
 
         /// <summary>Bytes of what the layers read, as float.</summary>
-        public double Bytes(HessianGroup group) => sizeof(float) * Elements(_sizes.GetValueOrDefault(group.Activation.Name) ?? [0]);
+        public double Bytes(InputGroup group) => sizeof(float) * Elements(_sizes.GetValueOrDefault(group.Activation.Name) ?? [0]);
 
         private static double Elements(ReadOnlySpan<long> sizes)
         {

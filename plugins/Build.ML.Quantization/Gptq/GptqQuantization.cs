@@ -4,6 +4,8 @@ using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration;
+using Build.ML.Calibration.Hessians;
 using Build.ML.Graph;
 using Build.ML.Graph.Passes;
 using Build.ML.Quantization.Blocks;
@@ -86,9 +88,9 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
         var writer = new BlockWriter(model, options, context);
         var obstacles = found.Layers.Select(l => writer.Obstacle(l, l.Adapt(options.Format))).ToArray();
         var numbered = found.Layers.Select((layer, i) => new NumberedLayer(i, layer)).ToArray();
-        var (groups, unreached) = HessianGroup.Of(model, numbered.Where(l => obstacles[l.Index] is null));
+        var (groups, unreached) = InputGroup.Of(model, numbered.Where(l => obstacles[l.Index] is null));
         var solver = new LayerSolver(options, context);
-        using var store = SolutionStore.Of(context);
+        using var store = new LayerStore<LayerSolution>(context, static (solution, stream) => solution.Write(stream), LayerSolution.Read);
         Solve(model, options, groups, solver, store, context);
 
         var reasons = unreached.ToDictionary(u => u.Layer.Index, u => u.Reason);
@@ -124,7 +126,7 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
     }
 
     private static void Solve(
-        Model model, Options options, ImmutableArray<HessianGroup> groups, LayerSolver solver, SolutionStore store, StepContext context)
+        Model model, Options options, ImmutableArray<InputGroup> groups, LayerSolver solver, LayerStore<LayerSolution> store, StepContext context)
     {
         if (groups.All(g => g.Layers.All(l => store.Has(l.Index))))
         {
@@ -156,7 +158,7 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
             {
                 if (options.Sequential)
                 {
-                    layer.Layer.Weight.Graph.SetInitializer(layer.Layer.Weight, store.Restored(layer));
+                    layer.Layer.Weight.Graph.SetInitializer(layer.Layer.Weight, store.Restored(layer, solution => layer.Layer.Restore(solution.Matrix)));
                 }
             }
 
@@ -169,7 +171,7 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
         }
     }
 
-    private static IHessianSource Open(Model model, Options options, ImmutableArray<HessianGroup> groups, StepContext context, out GptqPreflight preflight)
+    private static IHessianSource Open(Model model, Options options, ImmutableArray<InputGroup> groups, StepContext context, out GptqPreflight preflight)
     {
         var limited = context with
         {

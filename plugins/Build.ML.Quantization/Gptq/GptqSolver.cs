@@ -1,14 +1,9 @@
 using System.Numerics.Tensors;
+using Build.ML.Calibration.Hessians;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Gptq;
-
-/// <summary>Reads rows of a weight as they are, several at once; called from several threads.</summary>
-/// <param name="firstRow">First row.</param>
-/// <param name="rows">Number of rows.</param>
-/// <param name="destination">Receives them, row-major.</param>
-internal delegate void RowReader(int firstRow, int rows, Span<float> destination);
 
 /// <summary>What solving a matrix came to.</summary>
 /// <param name="Error">Mean over inputs of the squared error of all outputs, of the solution: trace((W−Ŵ)·(H+λI)·(W−Ŵ)ᵀ)/2 over the rows measured.</param>
@@ -24,12 +19,12 @@ internal readonly record struct GptqErrors(double Error, double NearestError)
 
 /// <summary>
 /// Chooses codes for a matrix whose scales are fixed, so that the layer's output changes least on the calibration data. Rows do not depend on each other: tiles of
-/// <see cref="GptqTile.Lanes"/> rows are solved by different threads, with the same bits for any number of them.
+/// <see cref="ResidualTile.Lanes"/> rows are solved by different threads, with the same bits for any number of them.
 /// </summary>
 internal static class GptqSolver
 {
     // Errors are measured on runs of rows, evenly spread.
-    private const int MeasuredRows = GptqTile.Lanes;
+    private const int MeasuredRows = ResidualTile.Lanes;
     private const int RunLength = 8;
 
     /// <summary>Fills the codes of some rows.</summary>
@@ -41,13 +36,13 @@ internal static class GptqSolver
     /// <param name="threads">Cores to use.</param>
     /// <param name="cancellation">Stops between tiles.</param>
     public static void Solve(
-        GptqFactor factor, RowReader read, BlockQuantizedMatrix matrix, int firstRow, int rows, int threads, CancellationToken cancellation = default)
+        HessianFactor factor, RowReader read, BlockQuantizedMatrix matrix, int firstRow, int rows, int threads, CancellationToken cancellation = default)
     {
-        var tiles = (rows + GptqTile.Lanes - 1) / GptqTile.Lanes;
+        var tiles = (rows + ResidualTile.Lanes - 1) / ResidualTile.Lanes;
         TaskQueue.Run(tiles, threads, () => new GptqTile(factor, matrix.Blocks), (tile, i) =>
         {
-            var first = i * GptqTile.Lanes;
-            var indices = new int[Math.Min(GptqTile.Lanes, rows - first)];
+            var first = i * ResidualTile.Lanes;
+            var indices = new int[Math.Min(ResidualTile.Lanes, rows - first)];
             for (var lane = 0; lane < indices.Length; lane++)
             {
                 indices[lane] = firstRow + first + lane;
@@ -63,9 +58,9 @@ internal static class GptqSolver
     /// <param name="matrix">The solution.</param>
     /// <param name="firstRow">First row.</param>
     /// <param name="rows">Number of rows.</param>
-    public static GptqErrors Measure(GptqFactor factor, RowReader read, BlockQuantizedMatrix matrix, int firstRow, int rows)
+    public static GptqErrors Measure(HessianFactor factor, RowReader read, BlockQuantizedMatrix matrix, int firstRow, int rows)
     {
-        using var tile = new GptqTile(factor, matrix.Blocks);
+        using var tile = new ResidualTile(factor);
         var measured = Spread(firstRow, rows);
         var codes = new byte[matrix.Columns];
         var rounded = new float[matrix.Columns];

@@ -1,4 +1,6 @@
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration.Hessians;
+using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Quantization.Blocks;
@@ -36,11 +38,11 @@ internal sealed class LayerSolver(GptqQuantization.Options options, StepContext 
         Array.ForEach(factors, f => f.Dispose());
     }
 
-    private GptqFactor Factor(NumberedLayer layer, FloatMatrix hessian)
+    private HessianFactor Factor(NumberedLayer layer, FloatMatrix hessian)
     {
         try
         {
-            return GptqFactor.Of(hessian, options.Dampening, options.ActOrder, context.Threads, context.Cancellation);
+            return HessianFactor.Of(hessian, options.Dampening, options.ActOrder, context.Threads, context.Cancellation);
         }
         catch (ArithmeticException)
         {
@@ -50,7 +52,7 @@ internal sealed class LayerSolver(GptqQuantization.Options options, StepContext 
         }
     }
 
-    private LayerSolution Solve(WeightLayer layer, GptqFactor[] factors, ErrorPropagation? propagation, long inputs)
+    private LayerSolution Solve(WeightLayer layer, HessianFactor[] factors, ErrorPropagation? propagation, long inputs)
     {
         var wanted = propagation?.Correct(layer, context.Threads) ?? layer;
         var (matrix, _) = Nearest(wanted);

@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Layers;
 using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Mixed;

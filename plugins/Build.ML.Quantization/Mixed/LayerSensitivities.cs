@@ -1,6 +1,7 @@
 using System.Globalization;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Static;

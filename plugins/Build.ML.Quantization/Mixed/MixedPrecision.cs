@@ -4,6 +4,7 @@ using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Quantization.Blocks;

@@ -3,6 +3,7 @@ using Build.ML.Abstractions.Metrics;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
+using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.WeightOnly;
 
 namespace Build.ML.Quantization.Mixed;

@@ -1,6 +1,6 @@
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
-using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Folding;
 
 namespace Build.ML.Quantization.Rotation;

@@ -1,8 +1,8 @@
 using System.Numerics.Tensors;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
-using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Folding;
 using Tensor = Build.ML.Graph.Tensors.Tensor;
 

@@ -3,6 +3,7 @@ using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Selection;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
+using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
 using Build.ML.Quantization.Blocks;

@@ -1,6 +1,6 @@
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph.Catalogs;
 using Build.ML.Graph.Ir;
-using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Rotation;
 

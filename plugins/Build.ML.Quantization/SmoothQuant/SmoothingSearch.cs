@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Quantization.Folding;
 
@@ -161,7 +162,7 @@ internal sealed class SmoothingSearch
         return [.. largest.Select((_, i) => largest[ties.Of(i)])];
     }
 
-    private static float[] Read(Blocks.WeightLayer layer)
+    private static float[] Read(WeightLayer layer)
     {
         var weights = new float[layer.Rows * layer.Columns];
         layer.Read(0, layer.Rows, weights);

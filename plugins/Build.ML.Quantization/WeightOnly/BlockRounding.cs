@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Runtime.CompilerServices;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Quantization.Blocks;
 

@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Quantization.Blocks;
 

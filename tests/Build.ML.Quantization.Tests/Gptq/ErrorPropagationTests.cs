@@ -1,7 +1,9 @@
+using Build.ML.Calibration.Hessians;
+using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
+using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
-using Build.ML.Graph;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Gptq;
 
@@ -97,7 +99,7 @@ public sealed class ErrorPropagationTests
     {
         var (exact, _) = Inputs(16, 100);
         using var hessians = Collected(exact, exact, 16);
-        using var factor = GptqFactor.Of(hessians.Matrices[0], 0.01, true, 2);
+        using var factor = HessianFactor.Of(hessians.Matrices[0], 0.01, true, 2);
         Assert.Null(ErrorPropagation.Of(hessians, [factor], 1, Step.Context()));
     }
 
@@ -160,7 +162,7 @@ public sealed class ErrorPropagationTests
     private static float[] Correct(WeightLayer layer, float[] exact, float[] actual, int columns, double strength, double dampening)
     {
         using var hessians = Collected(exact, actual, columns);
-        using var factor = GptqFactor.Of(hessians.Matrices[0], dampening, true, 2);
+        using var factor = HessianFactor.Of(hessians.Matrices[0], dampening, true, 2);
         Assert.Equal(dampening, factor.Dampening);
         using var propagation = ErrorPropagation.Of(hessians, [factor], strength, Step.Context())!;
         var corrected = new float[layer.Rows * columns];

@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Hessians;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Gptq;
@@ -72,7 +73,7 @@ sealed class GptqProblem
     public BlockQuantizedMatrix Solve(BlockFormat format, double dampening = 0.01, bool actOrder = false, int threads = 2)
     {
         var matrix = Nearest(format);
-        using var factor = GptqFactor.Of(Hessian, dampening, actOrder, threads);
+        using var factor = HessianFactor.Of(Hessian, dampening, actOrder, threads);
         GptqSolver.Solve(factor, Read, matrix, 0, Rows, threads);
         return matrix;
     }

@@ -122,17 +122,17 @@ public sealed class GptqQuantizationTests
                 Assert.Throws<OperationCanceledException>(() => new GptqQuantization().Apply(killed, Three, context));
             }
 
-            Assert.Equal(3, Directory.GetFiles(folder, "*.gptq").Length);
+            Assert.Equal(3, Directory.GetFiles(folder, "*.solution").Length);
             var times = Directory.GetFiles(folder).ToDictionary(f => f, File.GetLastWriteTimeUtc);
 
             // As after a power cut: the last file is cut short, and there is one that was never renamed.
-            File.WriteAllBytes(Path.Combine(folder, "layer-00002.gptq"), File.ReadAllBytes(Path.Combine(folder, "layer-00002.gptq"))[..^5]);
-            File.WriteAllText(Path.Combine(folder, "layer-00003.gptq.tmp"), "half");
+            File.WriteAllBytes(Path.Combine(folder, "layer-00002.solution"), File.ReadAllBytes(Path.Combine(folder, "layer-00002.solution"))[..^5]);
+            File.WriteAllText(Path.Combine(folder, "layer-00003.solution.tmp"), "half");
             using var resumed = make();
             new GptqQuantization().Apply(resumed, Three, Step.Context(data) with { CheckpointDirectory = folder });
             Assert.Equal(expected, Bytes(resumed));
-            Assert.Equal(times[Path.Combine(folder, "layer-00001.gptq")], File.GetLastWriteTimeUtc(Path.Combine(folder, "layer-00001.gptq")));
-            Assert.Equal(6, Directory.GetFiles(folder, "*.gptq").Length);
+            Assert.Equal(times[Path.Combine(folder, "layer-00001.solution")], File.GetLastWriteTimeUtc(Path.Combine(folder, "layer-00001.solution")));
+            Assert.Equal(6, Directory.GetFiles(folder, "*.solution").Length);
         }
         finally
         {

@@ -1,3 +1,4 @@
+using Build.ML.Calibration.Hessians;
 using Build.ML.Quantization.Blocks;
 using Build.ML.Quantization.Gptq;
 
@@ -68,7 +69,7 @@ public sealed class GptqSolverTests
         var expected = problem.Solve(format, actOrder: true, threads: 1);
         Assert.Equal(expected.Codes, problem.Solve(format, actOrder: true, threads: 3).Codes);
         var matrix = problem.Nearest(format);
-        using var factor = GptqFactor.Of(problem.Hessian, 0.01, true, 2);
+        using var factor = HessianFactor.Of(problem.Hessian, 0.01, true, 2);
         GptqSolver.Solve(factor, problem.Read, matrix, 0, 100, 2);
         GptqSolver.Solve(factor, problem.Read, matrix, 100, 500, 2);
         Assert.Equal(expected.Codes, matrix.Codes);
@@ -104,7 +105,7 @@ public sealed class GptqSolverTests
         var format = new BlockFormat(4, 16, true);
         var nearest = problem.Nearest(format);
         var solved = problem.Solve(format, actOrder: true);
-        using var factor = GptqFactor.Of(problem.Hessian, 0.01, true, 1);
+        using var factor = HessianFactor.Of(problem.Hessian, 0.01, true, 1);
         Assert.Equal(3, factor.DeadColumns);
         Assert.NotEqual(nearest.Codes, solved.Codes);
         for (var row = 0; row < 20; row++)
@@ -122,14 +123,14 @@ public sealed class GptqSolverTests
         // Not positive definite by more than 1 % of the mean diagonal, as after a broken sum.
         var mean = Enumerable.Range(0, 64).Average(i => problem.Hessian[i, i]);
         problem.Hessian[30, 30] = -0.05f * mean;
-        using var factor = GptqFactor.Of(problem.Hessian, 0.01, false, 2);
+        using var factor = HessianFactor.Of(problem.Hessian, 0.01, false, 2);
         Assert.InRange(factor.Dampening, 0.0999, 10.001);
         Assert.Equal(0, Math.Log10(factor.Dampening / 0.01) % 1, 6);
         using var fewer = new GptqProblem(20, 64, 30).Hessian;
-        using var singular = GptqFactor.Of(fewer, 0, false, 2);
+        using var singular = HessianFactor.Of(fewer, 0, false, 2);
         Assert.InRange(singular.Dampening, 0, 1e-3);
         fewer[3, 3] = float.NaN;
-        Assert.Throws<ArithmeticException>(() => GptqFactor.Of(fewer, 0.01, false, 2));
+        Assert.Throws<ArithmeticException>(() => HessianFactor.Of(fewer, 0.01, false, 2));
     }
 
     [Fact]
@@ -138,7 +139,7 @@ public sealed class GptqSolverTests
         var problem = new GptqProblem(40, 77, 300);
         var format = new BlockFormat(3, 16, true);
         var matrix = problem.Solve(format, actOrder: true);
-        using var factor = GptqFactor.Of(problem.Hessian, 0.01, true, 2);
+        using var factor = HessianFactor.Of(problem.Hessian, 0.01, true, 2);
         var errors = GptqSolver.Measure(factor, problem.Read, matrix, 0, 40);
         var mean = Enumerable.Range(0, 77).Average(i => problem.Hessian[i, i]);
         for (var i = 0; i < 77; i++)

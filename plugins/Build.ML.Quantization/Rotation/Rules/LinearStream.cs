@@ -1,5 +1,5 @@
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph.Ir;
-using Build.ML.Quantization.Blocks;
 
 namespace Build.ML.Quantization.Rotation.Rules;
 

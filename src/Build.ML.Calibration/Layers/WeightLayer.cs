@@ -3,13 +3,13 @@ using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 
-namespace Build.ML.Quantization.Blocks;
+namespace Build.ML.Calibration.Layers;
 
 /// <summary>
 /// A constant weight seen as a matrix W [<see cref="Rows"/> = output channels, <see cref="Columns"/> = inputs summed over], whatever its orientation in the file: the layer computes
 /// y = x·Wᵀ. Rows of an embedding are tokens; those of a Conv its filters, flattened. Nodes that read the same weight in the same orientation are one layer.
 /// </summary>
-internal sealed class WeightLayer
+public sealed class WeightLayer
 {
     /// <summary>A layer.</summary>
     /// <param name="readers">Nodes and which of their inputs holds the weight; products before look-ups.</param>
@@ -20,7 +20,7 @@ internal sealed class WeightLayer
     {
         (Readers, Weight, IsTransposed, ComputeType) = (readers, weight, isTransposed, computeType);
         Tensor = weight.Constant!;
-        (Name, OpType) = (LayerNames.Of(Node), Node.OpType);
+        (Name, OpType) = (Node.Name.Length > 0 ? Node.Name : Node.Outputs[0].Name, Node.OpType);
         var first = Tensor.Sizes[0];
         var rest = first == 0 ? 0 : Tensor.Count / first;
         (Rows, Columns) = isTransposed ? (checked((int)rest), checked((int)first)) : (checked((int)first), checked((int)rest));
@@ -75,9 +75,6 @@ internal sealed class WeightLayer
     /// <summary>Bytes of the constant.</summary>
     public long ByteLength => Tensor.ByteLength;
 
-    /// <summary>The format with scales of a type that the layer's operators take.</summary>
-    public BlockFormat Adapt(BlockFormat format) => format with { ScaleType = ComputeType };
-
     /// <summary>Opens the weight for reading, from any number of threads.</summary>
     public WeightReader Open() => new(this);
 
@@ -98,7 +95,4 @@ internal sealed class WeightLayer
     /// <summary>The weight with other numbers in it, of the same type, sizes and orientation, computed when asked for.</summary>
     /// <param name="readRow">Fills a row of the matrix; called from one thread, must give the same numbers each time.</param>
     public Tensor Restore(Action<int, Span<float>> readRow) => new(Tensor.Type, Tensor.Sizes.AsSpan(), new RestoredContent(this, readRow));
-
-    /// <summary>The weight with the numbers that a quantized matrix stands for, computed when asked for.</summary>
-    public Tensor Restore(BlockQuantizedMatrix matrix) => Restore(matrix.Dequantize);
 }

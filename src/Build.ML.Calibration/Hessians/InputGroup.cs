@@ -1,21 +1,20 @@
 using System.Collections.Immutable;
-using Build.ML.Calibration;
+using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
-using Build.ML.Quantization.Blocks;
 
-namespace Build.ML.Quantization.Gptq;
+namespace Build.ML.Calibration.Hessians;
 
 /// <summary>A layer with its place in the report.</summary>
 /// <param name="Index">Among all layers found, from 0.</param>
 /// <param name="Layer">The layer.</param>
-internal readonly record struct NumberedLayer(int Index, WeightLayer Layer);
+public readonly record struct NumberedLayer(int Index, WeightLayer Layer);
 
 /// <summary>Layers that multiply the same inputs, so that one Hessian serves all of them: products of one activation; convolutions of one activation with one geometry.</summary>
 /// <param name="Activation">What they read.</param>
 /// <param name="First">The first of their nodes in the order of execution.</param>
 /// <param name="Layers">The layers.</param>
-internal sealed record HessianGroup(Value Activation, Node First, ImmutableArray<NumberedLayer> Layers)
+public sealed record InputGroup(Value Activation, Node First, ImmutableArray<NumberedLayer> Layers)
 {
     /// <summary>Length of an input.</summary>
     public int Columns => Layers[0].Layer.Columns;
@@ -27,7 +26,7 @@ internal sealed record HessianGroup(Value Activation, Node First, ImmutableArray
     public Node? Convolution => First.OpType == "Conv" ? First : null;
 
     /// <summary>Groups in the order of execution, and the layers that calibration does not reach, each with the reason.</summary>
-    public static (ImmutableArray<HessianGroup> Groups, ImmutableArray<(NumberedLayer Layer, string Reason)> Unreached) Of(Model model, IEnumerable<NumberedLayer> layers)
+    public static (ImmutableArray<InputGroup> Groups, ImmutableArray<(NumberedLayer Layer, string Reason)> Unreached) Of(Model model, IEnumerable<NumberedLayer> layers)
     {
         var order = new Dictionary<Node, int>();
         var ofData = model.Graph.Inputs.Where(i => i.Initializer is null).ToHashSet();
@@ -67,7 +66,7 @@ internal sealed record HessianGroup(Value Activation, Node First, ImmutableArray
 
         return (
             [
-                .. groups.Select(g => new HessianGroup(g.Key.Item1, g.Value.MinBy(l => order[l.Layer.Node]).Layer.Node, [.. g.Value])).OrderBy(g => order[g.First]),
+                .. groups.Select(g => new InputGroup(g.Key.Item1, g.Value.MinBy(l => order[l.Layer.Node]).Layer.Node, [.. g.Value])).OrderBy(g => order[g.First]),
             ],
             unreached.ToImmutable());
     }

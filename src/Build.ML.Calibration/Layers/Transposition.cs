@@ -2,10 +2,10 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace Build.ML.Quantization.Blocks;
+namespace Build.ML.Calibration.Layers;
 
 /// <summary>Exchanges rows and columns.</summary>
-internal static class Transposition
+public static class Transposition
 {
     /// <summary>to[c, r] = from[r, c].</summary>
     /// <param name="from">[rows, columns].</param>

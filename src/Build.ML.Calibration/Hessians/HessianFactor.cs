@@ -1,7 +1,7 @@
 using System.Runtime.InteropServices;
 using Build.ML.Calibration.LinearAlgebra;
 
-namespace Build.ML.Quantization.Gptq;
+namespace Build.ML.Calibration.Hessians;
 
 /// <summary>
 /// A layer's dampened Hessian, columns in the order in which they are rounded, factored as H + λI = R·Rᵀ with R upper triangular. The error of a row is then
@@ -9,17 +9,18 @@ namespace Build.ML.Quantization.Gptq;
 /// inner bracket: GPTQ's update (Frantar et al. 2022, arXiv 2210.17323, §3.3, with R⁻¹ the Cholesky factor of the inverse) without any inverse, seen as Babai's nearest plane
 /// (Chen et al. 2025, arXiv 2507.18553). Holds M = R·diag(R)⁻¹ packed by 8 columns, half a matrix.
 /// </summary>
-internal sealed unsafe class GptqFactor : IDisposable
+public sealed unsafe class HessianFactor : IDisposable
 {
     private const int Attempts = 12;
 
     private readonly int[] _order;
     private readonly float[] _diagonal;
+    private readonly bool[] _isDead;
     private float* _panels;
 
-    private GptqFactor(int[] order, FloatMatrix u, double dampening, int deadColumns)
+    private HessianFactor(int[] order, FloatMatrix u, double dampening, bool[] isDead)
     {
-        (_order, Dampening, DeadColumns) = (order, dampening, deadColumns);
+        (_order, Dampening, _isDead) = (order, dampening, isDead);
         Padded = (order.Length + MicroKernel.Rows - 1) / MicroKernel.Rows * MicroKernel.Rows;
         _diagonal = new float[Padded];
         for (var j = 0; j < order.Length; j++)
@@ -34,7 +35,8 @@ internal sealed unsafe class GptqFactor : IDisposable
         }
     }
 
-    ~GptqFactor() => Release();
+    /// <summary>Releases the memory of a factor that was not disposed.</summary>
+    ~HessianFactor() => Release();
 
     /// <summary>Columns of the layer, rounded up to whole panels; those beyond are zero.</summary>
     public int Padded { get; }
@@ -45,8 +47,8 @@ internal sealed unsafe class GptqFactor : IDisposable
     /// <summary>λ over the mean of the diagonal that was needed.</summary>
     public double Dampening { get; }
 
-    /// <summary>Inputs that were 0 on all calibration data; their weights are rounded to nearest.</summary>
-    public int DeadColumns { get; }
+    /// <summary>Inputs that were 0 on all calibration data; nothing makes up for what happens to their weights, nor need it.</summary>
+    public int DeadColumns => _isDead.Count(d => d);
 
     /// <summary>R_jj.</summary>
     public ReadOnlySpan<float> Diagonal => _diagonal;
@@ -61,30 +63,42 @@ internal sealed unsafe class GptqFactor : IDisposable
     /// <param name="threads">Cores to use; results do not depend on it.</param>
     /// <param name="cancellation">Stops.</param>
     /// <exception cref="ArithmeticException">It holds NaN or infinite numbers.</exception>
-    public static GptqFactor Of(FloatMatrix hessian, double dampening, bool actOrder, int threads, CancellationToken cancellation = default)
+    public static HessianFactor Of(FloatMatrix hessian, double dampening, bool actOrder, int threads, CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(hessian);
+        var order = Enumerable.Range(0, (int)hessian.Rows).ToArray();
+        return Of(hessian, dampening, actOrder ? [.. order.OrderByDescending(i => hessian[i, i])] : order, threads, cancellation);
+    }
+
+    /// <summary>As the other overload, in a given order.</summary>
+    /// <param name="hessian">[K, K], symmetric, both triangles; not changed.</param>
+    /// <param name="dampening">λ over the mean of the diagonal; 0 or more.</param>
+    /// <param name="order">The K columns in the order in which they are fixed.</param>
+    /// <param name="threads">Cores to use; results do not depend on it.</param>
+    /// <param name="cancellation">Stops.</param>
+    /// <exception cref="ArithmeticException">It holds NaN or infinite numbers.</exception>
+    public static HessianFactor Of(FloatMatrix hessian, double dampening, int[] order, int threads, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(hessian);
+        ArgumentNullException.ThrowIfNull(order);
         var size = (int)hessian.Rows;
-        var diagonal = new float[size];
+        var isDead = new bool[size];
+        var sum = 0d;
         for (var i = 0; i < size; i++)
         {
-            diagonal[i] = hessian[i, i];
+            isDead[i] = hessian[i, i] == 0;
+            sum += hessian[i, i];
         }
 
-        var dead = diagonal.Count(d => d == 0);
-        var mean = dead == size ? 1 : diagonal.Sum(d => (double)d) / (size - dead);
-        var order = Enumerable.Range(0, size).ToArray();
-        if (actOrder)
-        {
-            order = [.. order.OrderByDescending(i => diagonal[i])];
-        }
-
+        var dead = isDead.Count(d => d);
+        var mean = dead == size ? 1 : sum / (size - dead);
         using var g = new FloatMatrix(size, size);
         for (var attempt = 0; attempt < Attempts; attempt++)
         {
             Dampened(hessian, order, (float)(dampening * mean), (float)mean, g, threads);
             if (Cholesky.Factor(g.View, threads, cancellation) < 0)
             {
-                return new GptqFactor(order, g, dampening, dead);
+                return new HessianFactor(order, g, dampening, isDead);
             }
 
             dampening = Math.Max(dampening * 10, 1e-4);
@@ -92,6 +106,10 @@ internal sealed unsafe class GptqFactor : IDisposable
 
         throw new ArithmeticException($"A Hessian of {size} columns is not positive definite even with {dampening:0.#} times its mean diagonal added: it is not finite.");
     }
+
+    /// <summary>Whether the j-th column was 0 on all calibration data.</summary>
+    /// <param name="column">In the order of fixing.</param>
+    public bool IsDead(int column) => _isDead[_order[column]];
 
     /// <summary>For k from 0 to <paramref name="column"/> + 8: M_kj of the 8 columns from <paramref name="column"/> on.</summary>
     /// <param name="column">A multiple of 8.</param>

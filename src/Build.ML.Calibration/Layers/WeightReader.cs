@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
 
-namespace Build.ML.Quantization.Blocks;
+namespace Build.ML.Calibration.Layers;
 
 /// <summary>Reads parts of a weight as binary32, from the mapped file, whatever the constant's type and orientation. Safe for any number of threads.</summary>
-internal sealed class WeightReader(WeightLayer layer) : IDisposable
+public sealed class WeightReader(WeightLayer layer) : IDisposable
 {
     private const int Band = 64;
 

@@ -1,7 +1,7 @@
 using Build.ML.Graph;
 using Build.ML.Graph.Tensors;
 
-namespace Build.ML.Quantization.Blocks;
+namespace Build.ML.Calibration.Layers;
 
 /// <summary>A weight's tensor with other numbers in it, in the constant's own type and orientation, computed when opened.</summary>
 internal sealed class RestoredContent(WeightLayer layer, Action<int, Span<float>> readRow) : TensorContent

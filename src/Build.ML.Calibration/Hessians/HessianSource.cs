@@ -1,19 +1,16 @@
 using Build.ML.Abstractions.Data;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
-using Build.ML.Calibration;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Calibration.Statistics;
 using Build.ML.Graph;
-using Build.ML.Graph.Ir;
-using Build.ML.Graph.Tensors;
 
-namespace Build.ML.Quantization.Gptq;
+namespace Build.ML.Calibration.Hessians;
 
 /// <summary>The Hessians of one group of layers, and how many inputs they were summed over.</summary>
 /// <param name="Matrices">One for each group of a convolution's channels, else one. Disposed with this.</param>
 /// <param name="Count">Inputs.</param>
-internal sealed record LayerHessians(FloatMatrix[] Matrices, long Count) : IDisposable
+public sealed record LayerHessians(FloatMatrix[] Matrices, long Count) : IDisposable
 {
     private FloatMatrix[]? _drifts;
 
@@ -42,110 +39,56 @@ internal sealed record LayerHessians(FloatMatrix[] Matrices, long Count) : IDisp
 }
 
 /// <summary>Where Hessians come from. Groups are asked for in the order of execution, each at most once.</summary>
-internal interface IHessianSource : IDisposable
+public interface IHessianSource : IDisposable
 {
     /// <summary>The Hessians of a group; the caller disposes them.</summary>
-    LayerHessians Of(HessianGroup group);
+    LayerHessians Of(InputGroup group);
 
     /// <summary>
     /// Passes over a group that was solved before, by a step that was killed. A run of the model stops there all the same: it is cut into the pieces that it would be cut into
     /// without the kill, so that activations are rounded at the same places.
     /// </summary>
-    void Skip(HessianGroup group);
+    void Skip(InputGroup group);
 }
 
-/// <summary>
-/// The true-sequential order: a group's inputs are those that the layers before give as they are by then, quantized ones among them (arXiv 2210.17323, §4), so that later
-/// layers make up for errors of earlier ones. The model is run once, piece by piece; where errors are to be propagated, the model as it was runs beside it.
-/// </summary>
-internal sealed class SequentialHessians : IHessianSource
+/// <summary>The true-sequential order: Hessians of the inputs of <see cref="SequentialInputs"/>.</summary>
+/// <param name="model">The model, before any layer is replaced.</param>
+/// <param name="data">Calibration data.</param>
+/// <param name="withDrifts">Whether the exact model runs too.</param>
+/// <param name="context">Inference, cores, scratch folder, cancellation.</param>
+public sealed class SequentialHessians(Model model, DataSet data, bool withDrifts, StepContext context) : IHessianSource
 {
-    private readonly StepContext _context;
-    private readonly StreamedExecution _run;
-    private readonly ExactModel? _exact;
-
-    /// <summary>Begins to run the model.</summary>
-    /// <param name="model">The model, before any layer is replaced.</param>
-    /// <param name="data">Calibration data.</param>
-    /// <param name="withDrifts">Whether the exact model runs too.</param>
-    /// <param name="context">Inference, cores, scratch folder, cancellation.</param>
-    public SequentialHessians(Model model, DataSet data, bool withDrifts, StepContext context)
-    {
-        _context = context;
-        _run = new(model, data, context);
-        _exact = withDrifts ? new(model, data, context) : null;
-    }
+    private readonly SequentialInputs _inputs = new(model, data, withDrifts, context);
 
     /// <inheritdoc/>
-    public LayerHessians Of(HessianGroup group)
+    public LayerHessians Of(InputGroup group)
     {
-        Skip(group);
-        using var collector = new HessianCollector(group, _context.Threads, _exact is not null);
-        using var exact = _exact?.Activations(group.Activation).GetEnumerator();
-        foreach (var activation in _run.Activations(group.Activation))
+        using var collector = new HessianCollector(group, context.Threads, withDrifts);
+        foreach (var (actual, exact) in _inputs.Of(group))
         {
-            _context.Cancellation.ThrowIfCancellationRequested();
-            exact?.MoveNext();
-            collector.Add(activation, exact?.Current);
+            collector.Add(actual, exact);
         }
 
         return collector.Finish();
     }
 
     /// <inheritdoc/>
-    public void Skip(HessianGroup group)
-    {
-        _run.AdvanceTo(group.First);
-        _exact?.AdvanceTo(group.First);
-    }
+    public void Skip(InputGroup group) => _inputs.Skip(group);
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _run.Dispose();
-        _exact?.Dispose();
-    }
-
-    /// <summary>The model as it was, run to the same places.</summary>
-    private sealed class ExactModel : IDisposable
-    {
-        private readonly Model _model;
-        private readonly Dictionary<Node, Node> _nodes = [];
-        private readonly StreamedExecution _run;
-
-        public ExactModel(Model model, DataSet data, StepContext context)
-        {
-            _model = model.Clone();
-            foreach (var (node, copy) in model.Graph.Nodes.Zip(_model.Graph.Nodes))
-            {
-                _nodes.Add(node, copy);
-            }
-
-            _run = new(_model, data, context);
-        }
-
-        public void AdvanceTo(Node node) => _run.AdvanceTo(_nodes[node]);
-
-        public IEnumerable<Tensor> Activations(Value value) => _run.Activations(_model.Graph.Find(value.Name)!);
-
-        public void Dispose()
-        {
-            _run.Dispose();
-            _model.Dispose();
-        }
-    }
+    public void Dispose() => _inputs.Dispose();
 }
 
 /// <summary>Hessians of the model as it was before any layer was quantized, shared by all steps that need them: from the cache, or several values in one run of the model.</summary>
-internal sealed class StageHessians(Model model, DataReference data, IReadOnlyList<HessianGroup> groups, StepContext context) : IHessianSource
+public sealed class StageHessians(Model model, DataReference data, IReadOnlyList<InputGroup> groups, StepContext context) : IHessianSource
 {
     // Of Hessians collected in one run.
     private const long Budget = 1L << 30;
 
-    private readonly Dictionary<HessianGroup, LayerHessians> _ahead = [];
+    private readonly Dictionary<InputGroup, LayerHessians> _ahead = [];
 
     /// <inheritdoc/>
-    public LayerHessians Of(HessianGroup group)
+    public LayerHessians Of(InputGroup group)
     {
         if (!_ahead.Remove(group, out var found))
         {
@@ -157,7 +100,7 @@ internal sealed class StageHessians(Model model, DataReference data, IReadOnlyLi
     }
 
     /// <inheritdoc/>
-    public void Skip(HessianGroup group)
+    public void Skip(InputGroup group)
     {
     }
 
@@ -170,7 +113,7 @@ internal sealed class StageHessians(Model model, DataReference data, IReadOnlyLi
         }
     }
 
-    private IEnumerable<HessianGroup> Ahead(HessianGroup group)
+    private IEnumerable<InputGroup> Ahead(InputGroup group)
     {
         long bytes = 0;
         foreach (var next in groups.SkipWhile(g => g != group).Where(g => g.Convolution is null == group.Convolution is null))
@@ -185,7 +128,7 @@ internal sealed class StageHessians(Model model, DataReference data, IReadOnlyLi
         }
     }
 
-    private void Collect(HessianGroup[] wanted)
+    private void Collect(InputGroup[] wanted)
     {
         var stage = new CalibrationStage(context);
         if (wanted[0].Convolution is not null)

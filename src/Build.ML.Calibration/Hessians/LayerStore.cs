@@ -1,20 +1,30 @@
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Graph.Tensors;
 
-namespace Build.ML.Quantization.Gptq;
+namespace Build.ML.Calibration.Hessians;
 
 /// <summary>Solved layers as files, one a layer: none is in memory longer than it is worked on, and those in the checkpoint folder outlive a killed step.</summary>
-internal sealed class SolutionStore : IDisposable
+/// <typeparam name="T">What is kept of a layer.</typeparam>
+public sealed class LayerStore<T> : IDisposable
 {
     private readonly string _folder;
     private readonly bool _isTemporary;
-
-    private SolutionStore(string folder, bool isTemporary) => (_folder, _isTemporary) = (folder, isTemporary);
+    private readonly Action<T, Stream> _write;
+    private readonly Func<Stream, T> _read;
 
     /// <summary>In the checkpoint folder, or where there is none in a scratch folder, which is deleted with this.</summary>
-    public static SolutionStore Of(StepContext context) => context.CheckpointDirectory.Length > 0
-        ? new(context.CheckpointDirectory, false)
-        : new(Directory.CreateDirectory(Path.Combine(context.ScratchDirectory, $"gptq-{Path.GetRandomFileName()}")).FullName, true);
+    /// <param name="context">Its folders.</param>
+    /// <param name="write">Writes a solution.</param>
+    /// <param name="read">Reads what was written.</param>
+    public LayerStore(StepContext context, Action<T, Stream> write, Func<Stream, T> read)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        _isTemporary = context.CheckpointDirectory.Length == 0;
+        _folder = _isTemporary
+            ? Directory.CreateDirectory(Path.Combine(context.ScratchDirectory, $"layers-{Path.GetRandomFileName()}")).FullName
+            : context.CheckpointDirectory;
+        (_write, _read) = (write, read);
+    }
 
     /// <summary>Whether a layer was solved, perhaps by a step that was killed afterwards.</summary>
     public bool Has(int layer)
@@ -32,14 +42,14 @@ internal sealed class SolutionStore : IDisposable
     }
 
     /// <summary>Keeps a solution: all of it or nothing.</summary>
-    public void Add(int layer, LayerSolution solution)
+    public void Add(int layer, T solution)
     {
         var path = PathOf(layer);
         var temporary = path + ".tmp";
         using (var stream = new FileStream(temporary, FileMode.Create, FileAccess.Write, FileShare.None, 1 << 20))
         {
             stream.Write(stackalloc byte[sizeof(long)]);
-            solution.Write(stream);
+            _write(solution, stream);
             var length = stream.Position;
             stream.Position = 0;
             stream.Write(BitConverter.GetBytes(length));
@@ -50,16 +60,18 @@ internal sealed class SolutionStore : IDisposable
     }
 
     /// <summary>Reads a solution.</summary>
-    public LayerSolution Get(int layer)
+    public T Get(int layer)
     {
         using var stream = new FileStream(PathOf(layer), FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 20);
         stream.Position = sizeof(long);
-        return LayerSolution.Read(stream);
+        return _read(stream);
     }
 
     /// <summary>The layer's weight with the numbers that its solution stands for, read when asked for.</summary>
-    public Tensor Restored(NumberedLayer layer) =>
-        new(layer.Layer.Tensor.Type, layer.Layer.Tensor.Sizes.AsSpan(), new RestoredSolution(this, layer));
+    /// <param name="layer">The layer.</param>
+    /// <param name="restore">The weight that a solution stands for.</param>
+    public Tensor Restored(NumberedLayer layer, Func<T, Tensor> restore) =>
+        new(layer.Layer.Tensor.Type, layer.Layer.Tensor.Sizes.AsSpan(), new RestoredSolution(this, layer, restore));
 
     /// <inheritdoc/>
     public void Dispose()
@@ -70,12 +82,12 @@ internal sealed class SolutionStore : IDisposable
         }
     }
 
-    private string PathOf(int layer) => Path.Combine(_folder, $"layer-{layer:D5}.gptq");
+    private string PathOf(int layer) => Path.Combine(_folder, $"layer-{layer:D5}.solution");
 
-    private sealed class RestoredSolution(SolutionStore store, NumberedLayer layer) : TensorContent
+    private sealed class RestoredSolution(LayerStore<T> store, NumberedLayer layer, Func<T, Tensor> restore) : TensorContent
     {
         public override long Length => layer.Layer.Tensor.ByteLength;
 
-        public override ContentView Open() => layer.Layer.Restore(store.Get(layer.Index).Matrix).Content.Open();
+        public override ContentView Open() => restore(store.Get(layer.Index)).Content.Open();
     }
 }

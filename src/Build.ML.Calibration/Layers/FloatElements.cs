@@ -3,10 +3,10 @@ using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using Build.ML.Graph;
 
-namespace Build.ML.Quantization.Blocks;
+namespace Build.ML.Calibration.Layers;
 
 /// <summary>Numbers of the types that weights have, as binary32 and back.</summary>
-internal static class FloatElements
+public static class FloatElements
 {
     /// <summary>Whether a type is one of them: Float, Float16, BFloat16.</summary>
     public static bool Has(DataType type) => type is DataType.Float or DataType.Float16 or DataType.BFloat16;

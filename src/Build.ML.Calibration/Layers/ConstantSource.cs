@@ -2,13 +2,13 @@ using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 
-namespace Build.ML.Quantization.Blocks;
+namespace Build.ML.Calibration.Layers;
 
 /// <summary>The constant that a value comes from by Transpose of a matrix, Cast between floating-point types and Identity.</summary>
 /// <param name="Value">The constant.</param>
 /// <param name="IsTransposed">Whether rows and columns are exchanged on the way.</param>
 /// <param name="Type">Type of the numbers that arrive.</param>
-internal sealed record ConstantSource(Value Value, bool IsTransposed, DataType Type)
+public sealed record ConstantSource(Value Value, bool IsTransposed, DataType Type)
 {
     /// <summary>The constant's tensor.</summary>
     public Tensor Tensor => Value.Constant!;

@@ -4,7 +4,7 @@ using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Calibration.Statistics;
 using Build.ML.Graph.Tensors;
 
-namespace Build.ML.Quantization.Gptq;
+namespace Build.ML.Calibration.Hessians;
 
 /// <summary>Hessians of convolutions while they are summed, and afterwards.</summary>
 internal sealed class ConvolutionHessians : IDisposable
@@ -46,10 +46,10 @@ internal sealed class ConvolutionHessians : IDisposable
 /// <summary>Hessians of all convolutions that read an activation with one geometry: one for each group of channels.</summary>
 /// <param name="group">The convolutions.</param>
 /// <param name="threads">Cores to use; results do not depend on it.</param>
-internal sealed class ConvolutionHessianStatistic(HessianGroup group, int threads) : ActivationStatistic<ConvolutionHessians>
+internal sealed class ConvolutionHessianStatistic(InputGroup group, int threads) : ActivationStatistic<ConvolutionHessians>
 {
     /// <inheritdoc/>
-    public override string Name => "Hessians of a convolution with " + HessianGroup.Geometry(group.First);
+    public override string Name => "Hessians of a convolution with " + InputGroup.Geometry(group.First);
 
     /// <inheritdoc/>
     public override ConvolutionHessians Create() => new(new HessianCollector(group, threads));
