@@ -81,19 +81,13 @@ public sealed class Gptq : IBenchmark
 
     private static double[] RunPeer(BenchmarkContext context, GptqProblem problem)
     {
-        var python = context.Option("python", "python3");
-        if (!Path.IsPathRooted(python) && !ChildProcess.Exists(python))
-        {
-            throw new MissingDataException($"gptq needs a Python with PyTorch and NumPy, '{python}' is not in the search path: pass --python PROGRAM.");
-        }
-
         string Text(IFormattable value) => value.ToString(null, CultureInfo.InvariantCulture);
-        var output = ChildProcess.Run(
-            python,
+        return PythonPeer.Run(
+            context,
+            "gptq_peer.py",
             [
-                Path.Combine(AppContext.BaseDirectory, "Peers", "gptq_peer.py"), context.Folder, Text(problem.Rows), Text(problem.Columns), Text(problem.Tokens), Text(problem.Batches),
+                context.Folder, Text(problem.Rows), Text(problem.Columns), Text(problem.Tokens), Text(problem.Batches),
                 Text(Bits), Text(BlockSize), Text(Dampening), Text(Threads),
             ]);
-        return Array.ConvertAll(output.Split(' ', StringSplitOptions.RemoveEmptyEntries), s => double.Parse(s, CultureInfo.InvariantCulture));
     }
 }

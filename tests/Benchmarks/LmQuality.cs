@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text.Json;
 using Build.ML.Benchmarks.Frame;
 
 namespace Build.ML.Benchmarks;
@@ -24,7 +23,7 @@ public sealed class LmQuality : IBenchmark
         var methods = context.Option("methods") is { } names ? names.Split(',') : [];
         int[] percents = [.. context.Option("propagation", "0,50").Split(',').Select(p => int.Parse(p, CultureInfo.InvariantCulture))];
         var variants = Variants(context.Option("only", "4a32,4a16,3a32,2a32").Split(','), context.Option("iterations", 1500), percents, methods).ToList();
-        var sets = Split(context, Path.Combine(data, "tinystories_300.json"), (int)context.Option("calibration", 128), stories);
+        var sets = StorySets.Split(context, Path.Combine(data, "tinystories_300.json"), (int)context.Option("calibration", 128), stories);
         var steps = string.Join('\n', variants.SelectMany(v => v.Steps).Select(s => "  - " + s));
         RecipeRun.Figures Measure(string set) => new RecipeRun(context).Build(
             $$"""
@@ -128,26 +127,6 @@ public sealed class LmQuality : IBenchmark
 
     private static Variant Rounding(int bits, bool symmetric, int block) => new(
         "rtn", bits, symmetric, block, $"{bits}s{block}", [$"use: quantize.weights, with: {{ bits: {bits}, block_size: {block}, accuracy_level: 0, embeddings: false }}"]);
-
-    private static Dictionary<string, string> Split(BenchmarkContext context, string file, int calibration, int stories)
-    {
-        using var document = JsonDocument.Parse(File.ReadAllBytes(file));
-        var elements = document.RootElement.EnumerateArray().Select(e => e.GetRawText()).ToList();
-        var rest = elements.Skip(calibration);
-        return new Dictionary<string, string>
-        {
-            ["calibration"] = Write("calibration", elements.Take(calibration)),
-            ["held-out"] = Write("held-out", stories > 0 ? rest.Take(stories) : rest),
-            ["all"] = Write("all", elements),
-        };
-
-        string Write(string name, IEnumerable<string> items)
-        {
-            var path = Path.Combine(context.Folder, name + ".json");
-            File.WriteAllText(path, "[" + string.Join(",\n", items) + "]");
-            return path;
-        }
-    }
 
     /// <summary>One method, or several after one another.</summary>
     private sealed record Variant(string Method, int Bits, bool IsSymmetric, int Block, string Suffix, IReadOnlyList<string> Uses)

@@ -134,7 +134,7 @@ public sealed class SparseGptSolverTests
     [Fact]
     public void Its_outputs_are_nearer_than_those_of_magnitude_by_far_where_inputs_go_together()
     {
-        var problem = new Problem(64, 96, 1000);
+        var problem = new Problem(64, 96, 1000, latents: 24);
         var zeros = problem.Weights.Length / 2;
         var own = problem.Error(problem.Solve(zeros, null, 128));
         var threshold = problem.Weights.Select(Math.Abs).Order().ElementAt(zeros);
@@ -305,7 +305,7 @@ public sealed class SparseGptSolverTests
     /// <summary>Weights, and inputs of which neighbours go together.</summary>
     private sealed class Problem
     {
-        public Problem(int rows, int columns, int inputs, int[]? dead = null)
+        public Problem(int rows, int columns, int inputs, int[]? dead = null, int latents = 0)
         {
             (Rows, Columns) = (rows, columns);
             Weights = Numbers(1, rows * columns);
@@ -315,6 +315,17 @@ public sealed class SparseGptSolverTests
             {
                 var j = i % columns;
                 x[i] = dead?.Contains(j) == true ? 0 : own[i] + (j > 0 ? own[i - 1] : 0) + 0.5f * own[i - j];
+            }
+
+            // Sums of a few causes, as activations of networks are.
+            var mix = Numbers(3, latents * columns);
+            for (var i = 0; i < x.Length && latents > 0; i++)
+            {
+                x[i] = 0.3f * own[i];
+                for (var l = 0; l < latents; l++)
+                {
+                    x[i] += own[i - i % columns + l] * mix[l * columns + i % columns];
+                }
             }
 
             using var sum = new HessianAccumulator(columns, 1);

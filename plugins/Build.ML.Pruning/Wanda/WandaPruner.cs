@@ -2,7 +2,6 @@ using System.Numerics.Tensors;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration.Hessians;
 using Build.ML.Calibration.LinearAlgebra;
-using Build.ML.Calibration.Layers;
 using Build.ML.Pruning.Calibrated;
 using Tensor = Build.ML.Graph.Tensors.Tensor;
 
