@@ -36,7 +36,7 @@ internal sealed record EngineServices(
     /// </summary>
     public string EngineIdentity { get; init; } = Version + " " + IdentityOf(
         typeof(EngineServices).Assembly, typeof(Graph.Model).Assembly, typeof(CatalogSet).Assembly, typeof(Recipes.Recipe).Assembly,
-        typeof(Fingerprint).Assembly, typeof(OnnxRuntimeInference).Assembly);
+        typeof(Fingerprint).Assembly, typeof(OnnxRuntimeInference).Assembly, typeof(Packing.PackedModel).Assembly);
 
     /// <summary>Plugins with gradients of operators, and what stands for their code: part of every step's fingerprint. Default: none.</summary>
     public IReadOnlyList<KeyValuePair<Assembly, string>> Gradients { get; init; } = [];

@@ -25,7 +25,9 @@ static class Layering
         ["Build.ML.Plugins"] = new(["Build.ML.Abstractions", "Build.ML.Training"], []), // the latter to deploy it
         ["Build.ML.Caching"] = new(["Build.ML.Abstractions"], []),
         ["Build.ML.OnnxRuntime"] = new(["Build.ML.Abstractions"], ["Microsoft.ML.OnnxRuntime", .. Vectors]),
-        ["Build.ML.Engine"] = new(["Build.ML.Recipes", "Build.ML.Plugins", "Build.ML.Caching", "Build.ML.OnnxRuntime"], []),
+        // What apps load to open packed models: alone.
+        ["Build.ML.Packing"] = new([], []),
+        ["Build.ML.Engine"] = new(["Build.ML.Recipes", "Build.ML.Plugins", "Build.ML.Caching", "Build.ML.OnnxRuntime", "Build.ML.Packing"], []),
         ["Build.ML.Worker"] = new(["Build.ML.Engine"], []),
         ["Build.ML.Tasks"] = new([], ["Microsoft.Build.Utilities.Core", "Microsoft.Build.Framework"]),
         ["Build.ML.Cli"] = new(["Build.ML.Engine"], ["System.CommandLine", "Spectre.Console"]),
@@ -43,7 +45,7 @@ static class Layering
         ["Build.ML.FineTuning"] = new(Contract, Vectors),
         ["Build.ML.Distillation"] = new(Contract, []),
         ["Build.ML.Data"] = new(Contract, [.. Vectors, "Microsoft.ML.Tokenizers"]),
-        ["Build.ML.Metrics"] = new(Contract, Vectors),
+        ["Build.ML.Metrics"] = new([.. Contract, "Build.ML.Packing"], Vectors),
     };
 
     /// <summary>The projects that <paramref name="project"/> may use: those that its row names, and theirs.</summary>

@@ -10,6 +10,7 @@ public sealed class ImageNetworkTests
     {
         { new LeNet(), 61_706 },
         { new LeNet { Variant = LeNetVariant.Classic }, 61_706 },
+        { new LeNet { Variant = LeNetVariant.Caffe }, 431_080 },
         { new ResNet { Depth = 18 }, 11_689_512 },
         { new ResNet { Depth = 34 }, 21_797_672 },
         { new ResNet { Depth = 50 }, 25_557_032 },
@@ -41,7 +42,7 @@ public sealed class ImageNetworkTests
     /// <summary>Every network at a small size, in every form of its options.</summary>
     public static TheoryData<ImageClassifier> Small =>
     [
-        new LeNet(), new LeNet { Variant = LeNetVariant.Classic }, new LeNet { Channels = 3, Size = 32, Classes = 7 },
+        new LeNet(), new LeNet { Variant = LeNetVariant.Classic }, new LeNet { Variant = LeNetVariant.Caffe }, new LeNet { Channels = 3, Size = 32, Classes = 7 },
         new ResNet { Size = 32, Stride = 4, Width = 0.25, Classes = 10 }, new ResNet { Depth = 50, Size = 64, Width = 0.25, Classes = 10 },
         new CifarResNet { Depth = 8 }, new CifarResNet { Depth = 8, Shortcut = Shortcut.Projection, Width = 0.5, Size = 28, Channels = 1 },
         new MobileNetV1 { Size = 32, Stride = 4, Width = 0.25, Classes = 10, Dropout = 0.2 }, new MobileNetV2 { Size = 28, Channels = 1, Stride = 4, Width = 0.25, Classes = 10 },

@@ -22,6 +22,17 @@ public sealed class ExecutionTests : IDisposable
     }
 
     [Fact]
+    public void An_output_whose_name_says_so_is_the_model_packed()
+    {
+        _workspace.EditRecipe("net.small.onnx:", "net.small.onnxz:");
+        Assert.True(_workspace.Build().Succeeded);
+        var packed = Path.Combine(_workspace.Work, "net", "out", "net.small.onnxz");
+        Assert.Contains(Directory.GetFiles(Path.Combine(_workspace.Work, "net"), "model.onnx", SearchOption.AllDirectories), f => File.ReadAllBytes(f).AsSpan().SequenceEqual(Packing.PackedModel.Open(packed)));
+        using var result = Model.Load(Packing.PackedModel.Open(packed));
+        Assert.Equal([9, 11, 13, 15, 17, 19, 21, 24], result.Graph.Initializers[0].Initializer!.ToArray<float>());
+    }
+
+    [Fact]
     public void A_seed_reaches_the_technique()
     {
         _workspace.EditRecipe("recipe: net", "recipe: net\nseed: 4");

@@ -81,6 +81,20 @@ public sealed class ModelMetricTests : IDisposable
     }
 
     [Fact]
+    public void Packed_size_is_what_the_packed_file_takes_and_shows_zeros()
+    {
+        using var model = Chain(2, 64);
+        using var zeros = model.Clone();
+        foreach (var value in zeros.Graph.Initializers.ToArray())
+            zeros.Graph.SetInitializer(value, Tensor.Of(new float[value.Initializer!.Count], value.Initializer.Sizes.AsSpan()));
+        var context = Context(zeros, model, null);
+        var figure = new PackedSizeMetric().Measure(new NoOptions(), context)[0];
+        Assert.Equal(Packing.PackedModel.Pack(File.ReadAllBytes(context.ModelFile)).Length, figure.Value);
+        Assert.Equal(Packing.PackedModel.Pack(File.ReadAllBytes(context.SourceFile)).Length, figure.SourceValue);
+        Assert.True(figure.Value < 0.1 * figure.SourceValue);
+    }
+
+    [Fact]
     public void Parameters_and_macs_of_a_chain_are_the_closed_form()
     {
         using var model = Chain(3, 10);

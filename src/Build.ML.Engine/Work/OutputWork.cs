@@ -4,6 +4,7 @@ using Build.ML.Caching.Fingerprints;
 using Build.ML.Engine.Planning;
 using Build.ML.Engine.Provenance;
 using Build.ML.Graph;
+using Build.ML.Packing;
 using Build.ML.Recipes;
 
 namespace Build.ML.Engine.Work;
@@ -61,11 +62,15 @@ internal sealed record OutputWork(ImmutableArray<Output> Outputs) : ItemWork
         }
     }
 
-    // A model's external data is found by the name written in the model, which is that of the model's file: under another name it is written anew.
+    // A name that says so gets the packed form, external data inside it. A model's external data is found by the name written in the model, which is that of the model's file: under another name it is written anew.
     private static void PlaceModel(string source, string target, CancellationToken cancellation)
     {
         using var model = Model.Open(source);
-        if (model.Files.Count > 1)
+        if (target.EndsWith(PackedModel.Extension, StringComparison.OrdinalIgnoreCase))
+        {
+            File.WriteAllBytes(target, PackedModel.Pack(model.Files.Count > 1 ? model.ToBytes() : File.ReadAllBytes(source)));
+        }
+        else if (model.Files.Count > 1)
         {
             model.Save(target, new SaveOptions { Cancellation = cancellation });
         }

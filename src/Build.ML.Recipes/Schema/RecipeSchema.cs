@@ -88,7 +88,7 @@ public static class RecipeSchema
             "Conditions that fail the build, such as: accuracy >= model.accuracy - 0.01. A bare metric is the last step's; step.metric and model.metric name others."),
         ["outputs"] = new JsonObject
         {
-            ["description"] = "Files to ship: a file name, and the step whose model (or the file that) is put there.",
+            ["description"] = "Files to ship: a file name, and the step whose model (or the file that) is put there; a name that ends in .onnxz gets the model packed.",
             ["type"] = "object",
             ["additionalProperties"] = new JsonObject { ["type"] = "string" },
         },
