@@ -40,6 +40,7 @@ static class Layering
         ["Build.ML.Quantization"] = new([.. Contract, "Build.ML.Calibration"], Vectors),
         ["Build.ML.Pruning"] = new([.. Contract, "Build.ML.Calibration"], Vectors),
         ["Build.ML.WeightSharing"] = new(Contract, Vectors),
+        ["Build.ML.LowRank"] = new([.. Contract, "Build.ML.Calibration"], Vectors),
         ["Build.ML.Optimization"] = new(Contract, Vectors),
         ["Build.ML.Architectures"] = new(Contract, Vectors),
         ["Build.ML.FineTuning"] = new(Contract, Vectors),

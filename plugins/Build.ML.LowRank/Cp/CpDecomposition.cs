@@ -1,0 +1,349 @@
+using System.Numerics.Tensors;
+using Build.ML.Calibration.LinearAlgebra;
+using Build.ML.Training.Random;
+
+namespace Build.ML.LowRank.Cp;
+
+/// <summary>
+/// Canonical polyadic decomposition of a kernel W [T, S, H, V] (outputs, inputs, rows, columns): W ≈ Σ_r outputs[r, t]·inputs[r, s]·rows[r, h]·columns[r, v], by alternating least squares (Carroll
+/// and Chang 1970; Kolda and Bader 2009, "Tensor Decompositions and Applications", §3.4). The factors of rows, columns and inputs have length 1 in each of the terms.
+/// </summary>
+internal sealed class CpDecomposition
+{
+    private const int MostRounds = 400;
+
+    // Rounds end when the error falls by less than this part of ‖W‖ in ten of them.
+    private const double Tolerance = 1e-5;
+
+    // Added to the diagonal of the normal equations, over its mean: terms that cancel each other stay bounded.
+    private const double Ridge = 1e-7;
+
+    private readonly int _rank;
+    private readonly int _positions;
+
+    private CpDecomposition(int rank, int outputs, int inputs, int height, int width)
+    {
+        (_rank, _positions) = (rank, height * width);
+        (Outputs, Inputs, Rows, Columns) = (new double[rank * outputs], new double[rank * inputs], new double[rank * height], new double[rank * width]);
+    }
+
+    /// <summary>[rank, T].</summary>
+    public double[] Outputs { get; }
+
+    /// <summary>[rank, S].</summary>
+    public double[] Inputs { get; }
+
+    /// <summary>[rank, H].</summary>
+    public double[] Rows { get; }
+
+    /// <summary>[rank, V].</summary>
+    public double[] Columns { get; }
+
+    /// <summary>‖W‖².</summary>
+    public double SquaredNorm { get; private set; }
+
+    /// <summary>‖W − approximation‖².</summary>
+    public double SquaredError { get; private set; }
+
+    /// <summary>Decomposes a kernel.</summary>
+    /// <param name="kernel">[T, S·H·V].</param>
+    /// <param name="height">H.</param>
+    /// <param name="width">V.</param>
+    /// <param name="rank">Number of terms.</param>
+    /// <param name="seed">Of the first guess.</param>
+    /// <param name="threads">Cores to use; results do not depend on it.</param>
+    /// <param name="cancellation">Stops between rounds.</param>
+    public static CpDecomposition Of(FloatMatrix kernel, int height, int width, int rank, long seed, int threads, CancellationToken cancellation)
+    {
+        var cp = new CpDecomposition(rank, (int)kernel.Rows, (int)kernel.Columns / (height * width), height, width) { SquaredNorm = TruncatedSvd.SquaredNorm(kernel.View) };
+        var random = new CounterRandom(seed);
+        foreach (var factor in new[] { cp.Inputs, cp.Rows, cp.Columns })
+        {
+            for (var i = 0; i < factor.Length; i++)
+            {
+                factor[i] = random.Normal();
+            }
+
+            cp.Normalize(factor);
+        }
+
+        using var products = new FloatMatrix(rank, kernel.Columns);
+        var error = double.PositiveInfinity;
+        for (var round = 0; round < MostRounds; round++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            cp.Round(kernel, products, threads);
+            if (round % 10 == 9)
+            {
+                var now = Math.Sqrt(cp.SquaredError / Math.Max(cp.SquaredNorm, double.Epsilon));
+                if (error - now < Tolerance)
+                {
+                    break;
+                }
+
+                error = now;
+            }
+        }
+
+        return cp;
+    }
+
+    // Each factor in turn becomes the best for the others: the normal equations' left side is the element-wise product of the others' Gram matrices.
+    private void Round(FloatMatrix kernel, FloatMatrix products, int threads)
+    {
+        Normalize(Inputs);
+        Normalize(Rows);
+        Normalize(Columns);
+        Expand(products);
+        using (var right = new FloatMatrix(_rank, kernel.Rows))
+        {
+            MatrixProduct.Add(right.View, products.View, kernel.View.Transposed, threads: threads);
+            Widen(right, Outputs);
+        }
+
+        Solve(Hadamard(Inputs, Rows, Columns), Outputs);
+
+        // What is left of the kernel when the outputs are summed up: [rank, S·H·V].
+        Clear(products);
+        using (var outputs = Narrow(Outputs, (int)kernel.Rows))
+        {
+            MatrixProduct.Add(products.View, outputs.View, kernel.View, threads: threads);
+        }
+
+        ContractPositions(products);
+        Solve(Hadamard(Outputs, Rows, Columns), Inputs);
+        var slices = ContractInputs(products); // [rank, H·V]
+        Contract(slices, Columns, Rows, along: true);
+        Solve(Hadamard(Outputs, Inputs, Columns), Rows);
+        Contract(slices, Rows, Columns, along: false);
+        var right2 = (double[])Columns.Clone();
+        Solve(Hadamard(Outputs, Inputs, Rows), Columns);
+
+        // ‖W − Ŵ‖² = ‖W‖² − 2⟨W, Ŵ⟩ + ‖Ŵ‖².
+        SquaredError = Math.Max(SquaredNorm - 2 * VectorDot(right2, Columns) + Sum(Hadamard(Outputs, Inputs, Rows, Columns)), 0);
+    }
+
+    // inputs·rows·columns, term by term.
+    private void Expand(FloatMatrix products)
+    {
+        var (inputs, height, width) = (Inputs.Length / _rank, Rows.Length / _rank, Columns.Length / _rank);
+        for (var r = 0; r < _rank; r++)
+        {
+            var (row, i) = (products.Row(r).ToArray(), 0);
+            for (var s = 0; s < inputs; s++)
+            {
+                for (var h = 0; h < height; h++)
+                {
+                    for (var v = 0; v < width; v++)
+                    {
+                        row[i++] = (float)(Inputs[r * inputs + s] * Rows[r * height + h] * Columns[r * width + v]);
+                    }
+                }
+            }
+
+            row.CopyTo(products.Row(r));
+        }
+    }
+
+    private void ContractPositions(FloatMatrix products)
+    {
+        var (inputs, height, width) = (Inputs.Length / _rank, Rows.Length / _rank, Columns.Length / _rank);
+        for (var r = 0; r < _rank; r++)
+        {
+            var row = products.Row(r);
+            for (var s = 0; s < inputs; s++)
+            {
+                var sum = 0d;
+                for (var k = 0; k < _positions; k++)
+                {
+                    sum += row[s * _positions + k] * Rows[r * height + k / width] * Columns[r * width + k % width];
+                }
+
+                Inputs[r * inputs + s] = sum;
+            }
+        }
+    }
+
+    private double[] ContractInputs(FloatMatrix products)
+    {
+        var inputs = Inputs.Length / _rank;
+        var slices = new double[_rank * _positions];
+        for (var r = 0; r < _rank; r++)
+        {
+            var row = products.Row(r);
+            for (var s = 0; s < inputs; s++)
+            {
+                for (var k = 0; k < _positions; k++)
+                {
+                    slices[r * _positions + k] += row[s * _positions + k] * Inputs[r * inputs + s];
+                }
+            }
+        }
+
+        return slices;
+    }
+
+    // along: sums over columns into rows, else over rows into columns.
+    private void Contract(double[] slices, double[] by, double[] into, bool along)
+    {
+        Array.Clear(into);
+        var width = Columns.Length / _rank;
+        var (bySize, intoSize) = (by.Length / _rank, into.Length / _rank);
+        for (var r = 0; r < _rank; r++)
+        {
+            for (var k = 0; k < _positions; k++)
+            {
+                var (h, v) = (k / width, k % width);
+                into[r * intoSize + (along ? h : v)] += slices[r * _positions + k] * by[r * bySize + (along ? v : h)];
+            }
+        }
+    }
+
+    private double[] Hadamard(params ReadOnlySpan<double[]> factors)
+    {
+        var product = new double[_rank * _rank];
+        product.AsSpan().Fill(1);
+        foreach (var factor in factors)
+        {
+            var size = factor.Length / _rank;
+            for (var i = 0; i < _rank; i++)
+            {
+                for (var j = 0; j <= i; j++)
+                {
+                    var dot = VectorDot(factor.AsSpan(i * size, size), factor.AsSpan(j * size, size));
+                    product[i * _rank + j] *= dot;
+                    product[j * _rank + i] = product[i * _rank + j];
+                }
+            }
+        }
+
+        return product;
+    }
+
+    // Γ·X = right side by Cholesky, Γ = L·Lᵀ; rows of X along memory.
+    private void Solve(double[] gamma, double[] x)
+    {
+        var (n, size) = (_rank, x.Length / _rank);
+        var ridge = double.Epsilon;
+        for (var i = 0; i < n; i++)
+        {
+            ridge += Ridge * gamma[i * n + i] / n;
+        }
+
+        for (var i = 0; i < n; i++)
+        {
+            for (var j = 0; j <= i; j++)
+            {
+                var rest = gamma[i * n + j] - VectorDot(gamma.AsSpan(i * n, j), gamma.AsSpan(j * n, j));
+                gamma[i * n + j] = i == j ? Math.Sqrt(Math.Max(rest + ridge, ridge)) : rest / gamma[j * n + j];
+            }
+        }
+
+        for (var i = 0; i < n; i++)
+        {
+            var row = x.AsSpan(i * size, size);
+            for (var j = 0; j < i; j++)
+            {
+                TensorPrimitives.FusedMultiplyAdd(x.AsSpan(j * size, size), -gamma[i * n + j], row, row);
+            }
+
+            TensorPrimitives.Divide(row, gamma[i * n + i], row);
+        }
+
+        for (var i = n - 1; i >= 0; i--)
+        {
+            var row = x.AsSpan(i * size, size);
+            for (var j = i + 1; j < n; j++)
+            {
+                TensorPrimitives.FusedMultiplyAdd(x.AsSpan(j * size, size), -gamma[j * n + i], row, row);
+            }
+
+            TensorPrimitives.Divide(row, gamma[i * n + i], row);
+        }
+    }
+
+    // Lengths go to the outputs.
+    private void Normalize(double[] factor)
+    {
+        var (size, outputs) = (factor.Length / _rank, Outputs.Length / _rank);
+        for (var r = 0; r < _rank; r++)
+        {
+            var part = factor.AsSpan(r * size, size);
+            var length = Math.Sqrt(VectorDot(part, part));
+            if (length > 0)
+            {
+                TensorPrimitives.Divide(part, length, part);
+                var target = Outputs.AsSpan(r * outputs, outputs);
+                TensorPrimitives.Multiply(target, length, target);
+            }
+        }
+    }
+
+    /// <summary>Makes lengths of all factors but the outputs' 1; the approximation stays the same.</summary>
+    public CpDecomposition Normalized()
+    {
+        Normalize(Inputs);
+        Normalize(Rows);
+        Normalize(Columns);
+        return this;
+    }
+
+    // One order whatever the processor's vectors.
+    private static double VectorDot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    {
+        double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        var i = 0;
+        for (; i <= a.Length - 4; i += 4)
+        {
+            s0 = Math.FusedMultiplyAdd(a[i], b[i], s0);
+            s1 = Math.FusedMultiplyAdd(a[i + 1], b[i + 1], s1);
+            s2 = Math.FusedMultiplyAdd(a[i + 2], b[i + 2], s2);
+            s3 = Math.FusedMultiplyAdd(a[i + 3], b[i + 3], s3);
+        }
+
+        for (; i < a.Length; i++)
+        {
+            s0 = Math.FusedMultiplyAdd(a[i], b[i], s0);
+        }
+
+        return s0 + s1 + (s2 + s3);
+    }
+
+    private static double Sum(double[] values)
+    {
+        var sum = 0d;
+        foreach (var value in values)
+        {
+            sum += value;
+        }
+
+        return sum;
+    }
+
+    private static void Clear(FloatMatrix matrix)
+    {
+        for (var row = 0; row < matrix.Rows; row++)
+        {
+            matrix.Row(row).Clear();
+        }
+    }
+
+    private static void Widen(FloatMatrix from, double[] to)
+    {
+        for (var row = 0; row < from.Rows; row++)
+        {
+            TensorPrimitives.ConvertTruncating<float, double>(from.Row(row), to.AsSpan(row * (int)from.Columns, (int)from.Columns));
+        }
+    }
+
+    private FloatMatrix Narrow(double[] from, int columns)
+    {
+        var matrix = new FloatMatrix(_rank, columns);
+        for (var row = 0; row < _rank; row++)
+        {
+            TensorPrimitives.ConvertTruncating<double, float>(from.AsSpan(row * columns, columns), matrix.Row(row));
+        }
+
+        return matrix;
+    }
+}

@@ -1,0 +1,19 @@
+namespace Build.ML.LowRank.Ranks;
+
+/// <summary>What each rank of a layer would keep: singular values of its weight, or of its outputs on data.</summary>
+/// <param name="Values">The greatest ones, in descending order; as many as the layer may have as rank.</param>
+/// <param name="SquaredNorm">Sum of the squares of all.</param>
+internal sealed record Spectrum(float[] Values, double SquaredNorm)
+{
+    /// <summary>Share of the squared singular values that the first <paramref name="rank"/> hold.</summary>
+    public double Kept(int rank)
+    {
+        var sum = 0d;
+        for (var i = 0; i < rank; i++)
+        {
+            sum += (double)Values[i] * Values[i];
+        }
+
+        return SquaredNorm > 0 ? Math.Min(sum / SquaredNorm, 1) : 1;
+    }
+}
