@@ -91,13 +91,9 @@ internal static class SymbolStream
             }
         }
 
-        var best = 0;
-        for (var row = 2; row <= LongestRow; row++)
-        {
-            best = hits[row] > hits[best] ? row : best;
-        }
-
+        // Multiples of the distance are as good but for chance: the shortest.
+        var best = hits.Max();
         var chance = (double)tried * others.Count / Math.Max(1, length);
-        return hits[best] > chance + 4 * Math.Sqrt(chance) + 8 ? best : 0;
+        return best > chance + 4 * Math.Sqrt(chance) + 8 ? Array.FindIndex(hits, h => h > best - 3 * Math.Sqrt(best)) : 0;
     }
 }
