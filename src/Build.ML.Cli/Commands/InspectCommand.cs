@@ -4,6 +4,7 @@ using Build.ML.Cli.Models;
 using Build.ML.Cli.Output;
 using Build.ML.Engine.Inspection;
 using Build.ML.Graph;
+using Build.ML.Graph.Coupling;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Text;
 using Build.ML.OnnxRuntime;
@@ -22,6 +23,11 @@ public sealed class InspectCommand : ICliCommand
         Description = "Show layer by layer how weights are stored, what they are multiplied with, and which kernel ONNX Runtime runs on this machine.",
     };
 
+    private readonly Option<bool> _coupling = new("--coupling")
+    {
+        Description = "Show the axes of coupled channels, heads and neurons: which weights each runs along, and why positions of it cannot be removed.",
+    };
+
     private readonly Option<string?> _source = new("--source") { Description = "With --quantization: the model it was made from, to tell the error of each weight." };
 
     /// <inheritdoc/>
@@ -34,6 +40,7 @@ public sealed class InspectCommand : ICliCommand
         command.Add(_text);
         command.Add(_quantization);
         command.Add(_source);
+        command.Add(_coupling);
     }
 
     /// <inheritdoc/>
@@ -52,6 +59,11 @@ public sealed class InspectCommand : ICliCommand
             using var original = source is null ? null : Model.Open(invocation.Context.FullPath(source));
             var layers = new QuantizationInspection(new OnnxRuntimeInference()).Layers(model, original);
             invocation.Show(new Quantization(file, layers), (shown, console) => QuantizationTables.Render(shown.Layers, original is not null, console));
+        }
+        else if (invocation.Get(_coupling))
+        {
+            var axes = ChannelCoupling.Analyze(model).Axes.Select(CoupledAxis.Of).ToImmutableArray();
+            invocation.Show(new Coupling(file, axes), (shown, console) => CouplingTables.Render(shown.Axes, console));
         }
         else if (invocation.Get(_text))
         {
@@ -108,6 +120,8 @@ public sealed class InspectCommand : ICliCommand
     private static string Shorten(string text) => text.Length <= 100 ? text.ReplaceLineEndings(" ") : text[..100].ReplaceLineEndings(" ") + " …";
 
     private sealed record Listing(string File, string Text);
+
+    private sealed record Coupling(string File, ImmutableArray<CoupledAxis> Axes);
 
     private sealed record Quantization(string File, ImmutableArray<QuantizedLayer> Layers);
 }

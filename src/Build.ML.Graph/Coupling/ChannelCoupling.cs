@@ -177,7 +177,8 @@ public sealed class ChannelCoupling
 
         if (violations.Count == 0 && inferred.Diagnostics.Count > 0 && ShapeInference.Infer(Model, useDeclared: false).Diagnostics.Count == 0)
         {
-            violations.AddRange(inferred.Diagnostics.Select(d => ((Node?)null, new Diagnostic("BML5605", $"After the removal: {d.Message}", location))));
+            violations.AddRange(inferred.Diagnostics.Select(d => (
+                nodes.Keys.FirstOrDefault(n => d.Message.StartsWith(n.DisplayName, StringComparison.Ordinal)), new Diagnostic("BML5605", $"After the removal: {d.Message}", location))));
         }
 
         return violations;
@@ -198,7 +199,7 @@ public sealed class ChannelCoupling
         {
             if (Try(new Dictionary<AxisCell, bool[]> { [axis.Cell] = Half(axis) }) is [var first, ..])
             {
-                axis.Lock = new AxisLock(first.Node, first.Diagnostic.Message);
+                axis.Lock = new AxisLock(first.Node, "its shape is computed in a way that does not follow a removal; folding the model's constants may help");
             }
         }
     }

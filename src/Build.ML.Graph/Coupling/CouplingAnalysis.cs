@@ -249,7 +249,7 @@ sealed class CouplingAnalysis
     private void Derive(Node node, bool isFollowed)
     {
         if (!isFollowed || node.Outputs.Count != 1 || node.Input(0) is not { } input
-            || node is not { Domain: "", OpType: "Transpose" or "Cast" or "Identity" or "Unsqueeze" or "Squeeze" or "Reshape" or "DequantizeLinear" })
+            || node is not { Domain: "", OpType: "Transpose" or "Cast" or "Identity" or "Unsqueeze" or "Squeeze" or "Reshape" or "QuantizeLinear" or "DequantizeLinear" })
         {
             return;
         }

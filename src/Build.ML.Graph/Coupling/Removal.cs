@@ -66,7 +66,9 @@ sealed class Removal(IReadOnlyDictionary<AxisCell, bool[]> kept)
             else if (values.Count > 0)
             {
                 var node = at(group.Key.Node);
-                node.SetInput(group.Key.Input, new ShapeInput(node, group.Key.Input, edits.Computed.GetValueOrDefault(group.Key.Node.Inputs[group.Key.Input]!), ShapeOf).WithElements(node.Inputs[group.Key.Input]!, values));
+                var old = node.Inputs[group.Key.Input]!;
+                node.SetInput(group.Key.Input, new ShapeInput(node, group.Key.Input, edits.Computed.GetValueOrDefault(group.Key.Node.Inputs[group.Key.Input]!), ShapeOf).WithElements(old, values));
+                Forget(old);
             }
         }
 
@@ -196,6 +198,24 @@ sealed class Removal(IReadOnlyDictionary<AxisCell, bool[]> kept)
             {
                 at(reader.Node).SetInput(reader.Index, own);
             }
+        }
+    }
+
+    /// <summary>What nobody reads any more goes.</summary>
+    private static void Forget(Value value)
+    {
+        if (!value.IsUnused || value.IsGraphInput)
+        {
+            return;
+        }
+
+        if (value.Initializer is not null)
+        {
+            value.Graph.SetInitializer(value, null);
+        }
+        else if (value.Producer is { OpType: "Constant", Domain: "" } node)
+        {
+            node.Graph.Remove(node);
         }
     }
 

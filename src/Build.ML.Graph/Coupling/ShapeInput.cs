@@ -112,6 +112,12 @@ sealed class ShapeInput(Node reader, int input, Tensor? computed, Func<Value, Sh
             edited = Tensor.Of(values, constant.Sizes.AsSpan());
         }
 
+        if (value is { Initializer: not null, IsGraphInput: false, IsGraphOutput: false, Uses: [var only] } && only.Node == reader)
+        {
+            value.Graph.SetInitializer(value, edited);
+            return value;
+        }
+
         return reader.Graph.AddInitializer(value.Name + "_cut", edited);
     }
 }

@@ -75,6 +75,27 @@ static class StructuralEdit
         return new(coupling.Axes.Count, free.Length, exact.Length, failures);
     }
 
+    /// <summary>Something to feed any model: noise, or small integers; unknown sizes are 64 for images and 8 for texts, batches 1.</summary>
+    public static ImmutableArray<KeyValuePair<string, Tensor>> Feeds(Model model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var feeds = ImmutableArray.CreateBuilder<KeyValuePair<string, Tensor>>();
+        foreach (var input in model.Graph.Inputs.Where(i => i.Initializer is null))
+        {
+            var dimensions = input.Shape?.Dimensions ?? [];
+            long[] sizes = [.. dimensions.Select((d, i) => d.Size ?? (i == 0 ? 1 : dimensions.Length == 4 ? 64 : 8))];
+            var count = (int)sizes.Aggregate(1L, (a, b) => a * b);
+            feeds.Add(new(input.Name, input.ElementType switch
+            {
+                DataType.Int64 => Tensor.Of([.. Enumerable.Range(0, count).Select(i => input.Name.Contains("mask", StringComparison.Ordinal) ? 1L : (i * 7 + i / 5) % 11)], sizes),
+                DataType.Int32 => Tensor.Of([.. Enumerable.Range(0, count).Select(i => input.Name.Contains("mask", StringComparison.Ordinal) ? 1 : (i * 7 + i / 5) % 11)], sizes),
+                _ => Tensor.Of([.. Enumerable.Range(0, count).Select(i => MathF.Sin(i * 0.37f + i / 7))], sizes),
+            }));
+        }
+
+        return feeds.ToImmutable();
+    }
+
     /// <summary>Of an axis, the positions that are removed: about half, never all, by no pattern that a wrong rule would survive.</summary>
     public static int[] Half(ChannelAxis axis)
     {

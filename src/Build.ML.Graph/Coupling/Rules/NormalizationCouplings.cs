@@ -9,7 +9,14 @@ sealed class NormalizationCouplings : CouplingRuleTable
     public NormalizationCouplings()
     {
         Rule("BatchNormalization", c => PerChannel(c, 5));
-        Rule("InstanceNormalization", c => PerChannel(c, 3));
+        Rule("InstanceNormalization", c =>
+        {
+            PerChannel(c, 3);
+            for (var i = 2; i < c.Layouts(0).Count; i++)
+            {
+                c.Mark(c.Layouts(0)[i], AxisMark.Normalized); // channels of a group, where exporters write group normalisation with it
+            }
+        });
         Rule("GroupNormalization", Group);
         Rule(["LayerNormalization", "RMSNormalization", "SimplifiedLayerNormalization"], Layer);
         Rule(["LayerNormalization", "SimplifiedLayerNormalization"], Layer, Microsoft);
