@@ -164,6 +164,27 @@ public sealed class WeightSharingTests
         Assert.Equal(SharedNetworks.Run(before), SharedNetworks.Run(model));
     }
 
+    [Theory]
+    [InlineData(CodebookGranularity.Tensor, true)]
+    [InlineData(CodebookGranularity.Channel, true)]
+    [InlineData(CodebookGranularity.Channel, false)]
+    public void Weights_and_channels_of_zeros_alone_are_shared_too(CodebookGranularity granularity, bool keepZeros)
+    {
+        using var model = SharedNetworks.Everything();
+        foreach (var (name, kept) in new[] { ("turned", 0), ("plain", 5 * 801), ("conv", 75) })
+        {
+            var value = model.Graph.Find(name)!;
+            var weights = value.Initializer!.ToArray<float>();
+            weights.AsSpan(Math.Min(kept, weights.Length / 2)).Clear();
+            model.Graph.SetInitializer(value, Tensor.Of(Array.ConvertAll(weights, w => w == 0 ? 0 : MathF.CopySign(1, w)), value.Initializer.Sizes.AsSpan()));
+        }
+
+        using var before = model.Clone();
+        new WeightClustering().Apply(model, new() { Granularity = granularity, KeepZeros = keepZeros, Bits = 2, Include = ["turned", "plain", "conv"] }, SharedNetworks.Context);
+
+        Assert.Equal(SharedNetworks.Run(before), SharedNetworks.Run(model)); // −1, 0 and 1 are within four values
+    }
+
     [Fact]
     public void Weights_that_are_not_finite_are_refused_by_name()
     {
