@@ -3,7 +3,6 @@ using Build.ML.Graph.Diagnostics;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;
-using Build.ML.TestSupport;
 using Build.ML.Training;
 using Build.ML.WeightSharing.Layers;
 using Trainings = Build.ML.Training.Tests.Training;

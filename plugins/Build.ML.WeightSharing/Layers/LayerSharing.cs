@@ -13,7 +13,7 @@ using Build.ML.Graph.Passes;
 namespace Build.ML.WeightSharing.Layers;
 
 /// <summary>
-/// Lets layers that are alike read one set of weights (Lan et al. 2020, "ALBERT", arXiv 1909.11942, whose layers all do): every repeated residual block is found, blocks are put into groups, and the
+/// Lets layers that are alike read one set of weights (Lan et al. 2020, "ALBERT", arXiv 1909.11942, whose layers all do): residual blocks of the same operators and sizes are found, put into groups, and the
 /// blocks of a group get the same initializers. The file holds each once. Quality is lost until training recovers it: a step of <c>distill.*</c> or <c>train</c> behind this one trains the shared
 /// weights with the gradients of all who read them.
 /// </summary>
@@ -50,9 +50,9 @@ public sealed class LayerSharing : Technique<LayerSharing.Options>
         PassPipeline.Of(["constants-to-initializers"]).Run(model);
         var before = Bytes(model);
         var outcomes = ImmutableArray.CreateBuilder<LayerOutcome>();
-        foreach (var run in ResidualBlocks.Find(model))
+        foreach (var alike in ResidualBlocks.Find(model).SelectMany(r => r.Blocks).GroupBy(b => b.Structure))
         {
-            Share(run, options, outcomes);
+            Share([.. alike], options, outcomes);
         }
 
         if (outcomes.All(o => o.Outcome != "shared"))
@@ -75,9 +75,9 @@ public sealed class LayerSharing : Technique<LayerSharing.Options>
         };
     }
 
-    private static void Share(BlockRun run, Options options, ImmutableArray<LayerOutcome>.Builder outcomes)
+    private static void Share(ResidualBlock[] alike, Options options, ImmutableArray<LayerOutcome>.Builder outcomes)
     {
-        var chosen = run.Blocks.Where(b => Unselected(b, options) is null && TwinWeights.Match(b, run.Blocks[0])).ToArray();
+        var chosen = alike.Where(b => Unselected(b, options) is null && TwinWeights.Match(b, alike[0])).ToArray();
         var groups = chosen.Length < 2 ? []
             : LayerGroups.Of(chosen.Length, (chosen.Length + options.Layers - 1) / options.Layers, options.Order, (a, b) => TwinWeights.Distance(chosen[a], chosen[b]));
         var sharing = chosen.Zip(groups).GroupBy(p => p.Second, p => p.First).Where(g => g.Count() > 1).SelectMany(g => g.Select(b => (Block: b, First: g.First(), Count: g.Count()))).ToArray();
@@ -87,7 +87,7 @@ public sealed class LayerSharing : Technique<LayerSharing.Options>
             Tie([.. group.Select(s => s.Block)], options.Start);
         }
 
-        foreach (var block in run.Blocks)
+        foreach (var block in alike)
         {
             var shared = sharing.FirstOrDefault(s => s.Block == block);
             outcomes.Add(shared.Block is null

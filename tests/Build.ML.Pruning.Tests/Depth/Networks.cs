@@ -41,7 +41,7 @@ static class Networks
     public static Model Llama(int layers, int heads = 4, int keyHeads = 2, long seed = 1) => new LlamaDecoder
     {
         Layers = layers,
-        Hidden = 16,
+        Hidden = 4 * heads,
         Heads = heads,
         KeyHeads = keyHeads,
         Intermediate = 24,
