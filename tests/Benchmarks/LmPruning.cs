@@ -42,6 +42,9 @@ public sealed partial class LmPruning : IBenchmark
     /// <summary>The model, the sets of stories, and recipes over them.</summary>
     private sealed record Stories(BenchmarkContext Context, string Model, Dictionary<string, string> Sets)
     {
+        /// <summary>A file of token windows to train on, or null.</summary>
+        public string? Training { get; init; }
+
         /// <summary>Builds steps.</summary>
         /// <param name="name">Of the recipe.</param>
         /// <param name="steps">One <c>{ id: …, from: model, use: … }</c> each.</param>
@@ -52,6 +55,7 @@ public sealed partial class LmPruning : IBenchmark
             data:
               calibration: { reader: tokens, file: {{Sets["calibration"]}}, max_length: 512 }
               test: { reader: tokens, file: {{Sets["held-out"]}}, max_length: 512 }
+              training: { reader: tokens, file: {{Training ?? Sets["calibration"]}} }
             steps:
             {{string.Join('\n', steps.Select(s => "  - " + s))}}
             evaluate: { data: test, metrics: [perplexity, size, gzip_size] }
