@@ -38,7 +38,10 @@ public sealed partial class LmPruning
         void Below(string name, string one, string other)
         {
             conditions.Add(new($"{name}: perplexity", figures[one, "perplexity"], figures[other, "perplexity"], ""));
-            conditions.Add(new($"{name}: size", figures[one, "size"], 1.001 * figures[other, "size"], ""));
+            if (Math.Abs(figures[one, "size"] / figures[other, "size"] - 1) > 0.001)
+            {
+                throw new InvalidOperationException($"{one} and {other} are not of one size.");
+            }
         }
     }
 
