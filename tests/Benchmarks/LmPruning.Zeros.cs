@@ -41,5 +41,7 @@ public sealed partial class LmPruning
     private static IEnumerable<(string Name, string Yaml)> Budgets()
     {
         yield return ("erk", "erk");
+        yield return ("sensitivity", "{ use: sensitivity, data: calibration }");
+        yield return ("ecoflap", "{ use: ecoflap, data: calibration, samples: 64, losses: [{ use: next_token, pad_token: 0 }], buckets: { multiple: 64 } }");
     }
 }

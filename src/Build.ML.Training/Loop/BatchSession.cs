@@ -25,7 +25,7 @@ internal sealed class BatchSession : IDisposable
     private readonly List<IBoundSession> _teacherSessions = [];
     private IBoundSession? _session;
 
-    /// <summary>Builds the graph; <see cref="Bind"/> makes it run.</summary>
+    /// <summary>Builds the graph; <see cref="Bind(WeightStore)"/> makes it run.</summary>
     /// <param name="context">Inference, threads, seed.</param>
     /// <param name="forward">The model.</param>
     /// <param name="plan">Losses, teachers.</param>
@@ -101,7 +101,7 @@ internal sealed class BatchSession : IDisposable
     /// <param name="store">Has all weights that the model trains.</param>
     public void Bind(WeightStore store)
     {
-        var buffers = new Dictionary<string, TensorBuffer>(_own, StringComparer.Ordinal);
+        var buffers = new Dictionary<string, TensorBuffer>(StringComparer.Ordinal);
         foreach (var parameter in _model.Parameters)
         {
             if (parameter.Gradient.Length == 0)
@@ -118,6 +118,21 @@ internal sealed class BatchSession : IDisposable
         foreach (var state in _model.States)
         {
             buffers.Add(state.Output, store.Statistics.First(s => s.Name == state.Name).Batch);
+        }
+
+        Open(buffers);
+    }
+
+    /// <summary>Opens the session of a model that only computes its loss.</summary>
+    /// <param name="weights">Buffers of its weights by name.</param>
+    public void Bind(IReadOnlyDictionary<string, TensorBuffer> weights) =>
+        Open(_model.Parameters.ToDictionary(p => p.Input, p => weights[p.Name], StringComparer.Ordinal));
+
+    private void Open(Dictionary<string, TensorBuffer> buffers)
+    {
+        foreach (var (name, buffer) in _own)
+        {
+            buffers.Add(name, buffer);
         }
 
         _session = _context.Inference.Bind(_model.Model, buffers, new InferenceOptions { Threads = _context.Threads });

@@ -16,4 +16,7 @@ public static class RandomStream
 
     /// <summary>First values of weights; forked by weight.</summary>
     public const long Initialization = 4;
+
+    /// <summary>Weights moved at random to see what it does to the loss; forked by layer, and by batch and repetition.</summary>
+    public const long Perturbation = 5;
 }
