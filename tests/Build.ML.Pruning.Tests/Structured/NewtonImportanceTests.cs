@@ -2,7 +2,6 @@ using Build.ML.Abstractions.Data;
 using Build.ML.Graph;
 using Build.ML.Graph.Coupling;
 using Build.ML.Graph.Diagnostics;
-using Build.ML.Graph.Tensors;
 using Build.ML.Pruning.Structured;
 using Build.ML.Pruning.Structured.Importances;
 
