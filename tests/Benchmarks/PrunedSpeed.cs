@@ -2,7 +2,6 @@ using Build.ML.Abstractions.Inference;
 using Build.ML.Benchmarks.Frame;
 using Build.ML.Graph;
 using Build.ML.Graph.Costs;
-using Build.ML.Graph.Ir;
 using Build.ML.Graph.Shapes;
 using Build.ML.Graph.Tensors;
 using Build.ML.OnnxRuntime;

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using Build.ML.Benchmarks.Frame;
 using Build.ML.Calibration.Hessians;
-using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Pruning.SparseGpt;
 
 namespace Build.ML.Benchmarks;
