@@ -15,7 +15,7 @@ public sealed partial class LmPruning
         {
             variants.Add(($"{method}-50", $"`{method}`, 50 %", Use(method, half)));
             variants.Add(($"{method}-24", $"`{method}`, 2:4", Use(method, pattern)));
-            variants.AddRange(Budgets().Select(b => ($"{method}-{b.Name}", $"`{method}`, 50 %, budget `{b.Name}`", Use(method, $"{half}, budget: {b.Yaml}"))));
+            variants.AddRange(Budgets(method).Select(b => ($"{method}-{b.Name}", $"`{method}`, 50 %, budget `{b.Name}`", Use(method, $"{half}, budget: {b.Yaml}"))));
         }
 
         var figures = stories.Build("lm-zeros", variants.Select(v => $"{{ id: {v.Id}, from: model, {v.Use} }}"));
@@ -38,10 +38,14 @@ public sealed partial class LmPruning
     private static string Use(string method, string options) =>
         $"use: prune.{method}, with: {{ {options}{(method == "magnitude" ? "" : ", data: calibration")} }}";
 
-    private static IEnumerable<(string Name, string Yaml)> Budgets()
+    // Those that measure take a run of the model for each layer and more: with one method.
+    private static IEnumerable<(string Name, string Yaml)> Budgets(string method)
     {
         yield return ("erk", "erk");
-        yield return ("sensitivity", "{ use: sensitivity, data: calibration }");
-        yield return ("ecoflap", "{ use: ecoflap, data: calibration, samples: 64, losses: [{ use: next_token, pad_token: 0 }], buckets: { multiple: 64 } }");
+        if (method == "wanda")
+        {
+            yield return ("ecoflap", "{ use: ecoflap, data: calibration, samples: 64, losses: [{ use: next_token, pad_token: 0 }], buckets: { multiple: 64 } }");
+            yield return ("sensitivity", "{ use: sensitivity, data: calibration, samples: 8 }");
+        }
     }
 }
