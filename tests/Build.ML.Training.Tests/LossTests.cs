@@ -116,6 +116,14 @@ public sealed class LossTests : IDisposable
     }
 
     [Fact]
+    public void Pseudo_label_is_the_cross_entropy_of_the_most_likely_class()
+    {
+        // Rows (0.5, −1, 2) and (0.25, 1.5, −0.75), unlabelled.
+        Check(Measure(new PseudoLabel(), Six, [3], [Label.None, Label.None]), Six, x =>
+            (Math.Log(Math.Exp(x[0]) + Math.Exp(x[1]) + Math.Exp(x[2])) - x[2] + Math.Log(Math.Exp(x[3]) + Math.Exp(x[4]) + Math.Exp(x[5])) - x[4]) / 2);
+    }
+
+    [Fact]
     public void Cross_entropy_of_every_pixel_with_classes_along_axis_one()
     {
         var y = Numbers(12);
@@ -322,6 +330,6 @@ public sealed class LossTests : IDisposable
 
     [Fact]
     public void Every_loss_has_a_name() => Assert.Equal(
-        ["attention_maps", "binary_cross_entropy", "cosine", "cross_entropy", "ctc", "hidden_states", "kl_divergence", "mse", "next_token"],
+        ["attention_maps", "binary_cross_entropy", "cosine", "cross_entropy", "ctc", "hidden_states", "kl_divergence", "mse", "next_token", "pseudo_label"],
         Catalog<Loss>.Scan(typeof(Loss).Assembly).Names);
 }

@@ -14,10 +14,10 @@ namespace Build.ML.Pruning.Structured.Importances;
 /// residual streams, branches and gated layers. As it is: all layers are compared by it.
 /// </summary>
 [Importance("taylor")]
-[Description("Squared first-order change of the loss when a channel goes, from gradients over labelled data.")]
+[Description("Squared first-order change of the loss when a channel goes, from gradients over data.")]
 public sealed record TaylorImportance : Importance
 {
-    /// <summary>What the change is of. Default <c>cross_entropy</c>.</summary>
+    /// <summary>What the change is of. Default <c>cross_entropy</c>; <c>pseudo_label</c> needs no labels.</summary>
     public Loss Loss { get; init; } = new CrossEntropy();
 
     /// <summary>Samples in a batch, whose changes may cancel out; 1 or more. Default 8.</summary>
