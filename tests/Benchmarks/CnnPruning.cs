@@ -52,8 +52,8 @@ public sealed class CnnPruning : IBenchmark
     private static string Recipe(BenchmarkContext context, string[] importances, int[] percents)
     {
         var data = Path.GetFullPath(Path.Combine(context.RequiredPath("data", "the folder of models and data"), "cnn"));
-        var with = context.Option("with", "importance: l2, round_to: 4");
-        var distilled = $"use: distill.logits, with: {{ data: images, teacher: model, label_weight: 0, batch_size: 32, optimizer: {{ use: adamw, learning_rate: {context.Option("rate", "0.001")} }}, schedule: cosine, augment: [flip, crop], epochs: ";
+        var with = context.Option("with", "importance: { use: taylor, loss: pseudo_label }, round_to: 4");
+        var distilled = $"use: distill.logits, with: {{ data: images, teacher: model, label_weight: 0, batch_size: 32, optimizer: {{ use: adamw, learning_rate: {context.Option("rate", "0.0001")} }}, schedule: cosine, augment: [flip, crop], epochs: ";
         var curve = importances.SelectMany(_ => percents, (i, p) => $$"""
 
               - { id: at_once_{{i}}_{{p}}, from: model, use: prune.channels, with: { remove_macs: 0.{{p}}, importance: {{i}}, round_to: 4, data: images } }
