@@ -13,7 +13,7 @@ public sealed class CnnPruning : IBenchmark
     /// <inheritdoc/>
     public string Summary =>
         "resnet56 (--data FOLDER): 40 % of the multiply-accumulates gone lose at most 3 points after distillation from itself on 500 images without labels (--epochs N); "
-        + "the trade-off curve of five importances (--importances a,b --percents 20,40 --curve-epochs N; --curve no leaves it out)";
+        + "the trade-off curve of five importances (--importances a,b --percents 20,40 --curve-epochs N, 0 to train none; --curve no leaves it out)";
 
     /// <inheritdoc/>
     public Outcome Run(BenchmarkContext context)
@@ -36,7 +36,10 @@ public sealed class CnnPruning : IBenchmark
             {
                 details.Add(Single($"{percent} %, {importance}: loses at once", Lost($"at_once_{importance}_{percent}"), "points"));
                 details.Add(Single($"{percent} %, {importance}: with least squares", Lost($"solved_{importance}_{percent}"), "points"));
-                details.Add(Single($"{percent} %, {importance}: and distilled", Lost($"distilled_{importance}_{percent}"), "points"));
+                if (context.Option("curve-epochs") != "0")
+                {
+                    details.Add(Single($"{percent} %, {importance}: and distilled", Lost($"distilled_{importance}_{percent}"), "points"));
+                }
             }
         }
 
@@ -52,14 +55,13 @@ public sealed class CnnPruning : IBenchmark
     private static string Recipe(BenchmarkContext context, string[] importances, int[] percents)
     {
         var data = Path.GetFullPath(Path.Combine(context.RequiredPath("data", "the folder of models and data"), "cnn"));
-        var with = context.Option("with", "importance: { use: taylor, loss: pseudo_label }, round_to: 4");
+        var with = context.Option("with", "importance: { use: taylor, loss: pseudo_label }, round_to: 4, iterations: 3");
         var distilled = $"use: distill.logits, with: {{ data: images, teacher: model, label_weight: 0, batch_size: 32, optimizer: {{ use: adamw, learning_rate: {context.Option("rate", "0.0001")} }}, schedule: cosine, augment: [flip, crop], epochs: ";
         var curve = importances.SelectMany(_ => percents, (i, p) => $$"""
 
               - { id: at_once_{{i}}_{{p}}, from: model, use: prune.channels, with: { remove_macs: 0.{{p}}, importance: {{i}}, round_to: 4, data: images } }
               - { id: solved_{{i}}_{{p}}, from: model, use: prune.channels, with: { remove_macs: 0.{{p}}, importance: {{i}}, round_to: 4, data: images, compensate: least_squares } }
-              - { id: distilled_{{i}}_{{p}}, {{distilled}}{{context.Option("curve-epochs", "4")}} } }
-            """);
+            """ + (context.Option("curve-epochs", "4") is var epochs and not "0" ? $"\n  - {{ id: distilled_{i}_{p}, {distilled}{epochs} }} }}" : ""));
         return $$"""
             model: {{data}}/resnet56_cifar10.onnx
             data:
@@ -67,7 +69,7 @@ public sealed class CnnPruning : IBenchmark
               test: { <<: *images, file: {{data}}/cifar10_test_2000.bin }
             steps:
               - { id: slim, use: prune.channels, with: { remove_macs: 0.4, {{with}}, data: images, compensate: least_squares } }
-              - { id: recovered, {{distilled}}{{context.Option("epochs", "30")}} } }{{string.Concat(curve)}}
+              - { id: recovered, {{distilled}}{{context.Option("epochs", "25")}} } }{{string.Concat(curve)}}
             evaluate: { data: test, metrics: [accuracy, macs, size] }
             """;
     }

@@ -24,6 +24,7 @@ public sealed class PrunedSpeed : IBenchmark
     {
         var details = new List<Measured>();
         var conditions = new List<Condition>();
+        var worst = 0d;
         var data = Path.GetFullPath(Path.Combine(context.RequiredPath("data", "the folder of models and data"), "cnn"));
 
         // Convolutions run in blocks of 16 channels where the processor has AVX-512, else of 8: half of the 16 channels of the first stage would save nothing there, so some layers go instead.
@@ -48,7 +49,7 @@ public sealed class PrunedSpeed : IBenchmark
               - { id: slim, use: prune.neurons, with: { remove_macs: 0.35 } }
             """,
             1.7);
-        return new Outcome(conditions.Max(c => c.Value * (c.Name.StartsWith("resnet", StringComparison.Ordinal) ? 1.5 : 1.7)), 1, "x the time allowed")
+        return new Outcome(worst, 1, "x the time allowed")
         {
             Conditions = conditions,
             Details = details,
@@ -63,6 +64,7 @@ public sealed class PrunedSpeed : IBenchmark
             details.AddRange(sides);
             var left = (double)Macs(figures.ModelOf("slim")) / Macs(figures.ModelOf("whole"));
             details.Add(new($"{name}: times as fast", sides[0].Median / sides[1].Median, sides[0].Smallest / sides[1].Smallest, sides[0].Largest / sides[1].Largest, $"x with {left:0.000} of the multiply-accumulates"));
+            worst = Math.Max(worst, times * sides[1].Median / sides[0].Median);
             conditions.Add(new($"{name}: time", sides[1].Median / sides[0].Median, 1 / times, "x whole"));
             if (File.Exists(figures.ModelOf("eights")))
             {

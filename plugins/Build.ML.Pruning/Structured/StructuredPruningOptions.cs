@@ -41,8 +41,8 @@ public abstract record StructuredPruningOptions : IValidatableObject
     public PruningScope Scope { get; init; } = PruningScope.Global;
 
     /// <summary>
-    /// Sizes of axes become multiples of this, 1 to 1024. Default 8: ONNX Runtime's convolutions compute blocks of 8 channels on AVX2, and a block that is partly empty costs as much as a full
-    /// one. Halved, again and again, for an axis of less than twice as many positions, where it is a dimension of its own.
+    /// Sizes of axes become multiples of this, 1 to 1024. Default 8: ONNX Runtime's convolutions compute blocks of 8 channels with AVX2 (16 with AVX-512), and a block that is partly empty
+    /// costs as much as a full one. Halved, again and again, for an axis of less than twice as many positions, where it is a dimension of its own.
     /// </summary>
     [Range(1, 1024)]
     public int RoundTo { get; init; } = 8;

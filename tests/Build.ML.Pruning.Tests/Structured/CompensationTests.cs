@@ -69,6 +69,33 @@ public sealed class CompensationTests
         Assert.InRange(Bench.Distance(Bench.Run(model, data), before), 0, 1e-4);
     }
 
+    [Fact]
+    public void Matrix_products_with_a_sum_behind_them_are_reconstructed_with_their_bias()
+    {
+        var data = Bench.Samples(64, 4, 5, 6);
+        var random = new Random(9);
+        var graph = new OnnxGraph("feed-forward");
+        var x = graph.AddInput("x", new TensorType(Build.ML.Graph.DataType.Float, new Shape(new Dimension("n"), 5, 6)));
+        var up = graph.Add("Add", [graph.Add("MatMul", [x, Bench.Init(graph, "up", random, 6, 16)], "u"), Bench.Init(graph, "up_bias", random, 16)], "v");
+        var y = graph.Add("Add", [graph.Add("MatMul", [graph.Add("Relu", [up], "r"), Bench.Init(graph, "down", random, 16, 4)], "d"), Bench.Init(graph, "down_bias", random, 4)], "y");
+        using var model = Bench.Of(graph, y, new Shape(new Dimension("n"), 5, 4));
+
+        // Four units that are 1 whatever comes in: the bias behind can take their part.
+        Bench.Edit(model, "up", w =>
+        {
+            for (var i = 0; i < w.Length; i++)
+            {
+                w[i] = i % 16 >= 12 ? 0 : w[i];
+            }
+        });
+        Bench.Edit(model, "up_bias", b => b.AsSpan(12).Fill(1));
+        var before = Bench.Run(model, data);
+        new NeuronPruning().Apply(
+            model, new() { Sparsity = 0.25, RoundTo = 4, Data = Bench.Data, Compensate = Compensation.LeastSquares, Ridge = 1e-7 }, Bench.Context(data));
+        Assert.Equal([12L, 4], model.Graph.Find("down")!.Initializer!.Sizes.ToArray());
+        Assert.InRange(Bench.Distance(Bench.Run(model, data), before), 0, 1e-4);
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(3)]
