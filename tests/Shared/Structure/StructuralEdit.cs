@@ -89,7 +89,7 @@ static class StructuralEdit
             {
                 DataType.Int64 => Tensor.Of([.. Enumerable.Range(0, count).Select(i => input.Name.Contains("mask", StringComparison.Ordinal) ? 1L : (i * 7 + i / 5) % 11)], sizes),
                 DataType.Int32 => Tensor.Of([.. Enumerable.Range(0, count).Select(i => input.Name.Contains("mask", StringComparison.Ordinal) ? 1 : (i * 7 + i / 5) % 11)], sizes),
-                _ => Tensor.Of([.. Enumerable.Range(0, count).Select(i => MathF.Sin(i * 0.37f + i / 7))], sizes),
+                _ => Tensor.Of([.. Enumerable.Range(0, count).Select(i => MathF.Sin(1 + i * 0.37f + i / 7))], sizes),
             }));
         }
 
@@ -100,7 +100,7 @@ static class StructuralEdit
     public static int[] Half(ChannelAxis axis)
     {
         ArgumentNullException.ThrowIfNull(axis);
-        var random = new Random(axis.Size);
+        var random = new Random(axis.Name.Aggregate(axis.Size, (hash, c) => unchecked(hash * 31 + c))); // others for each axis, the same in each run
         var positions = Enumerable.Range(0, axis.Size).ToArray();
         random.Shuffle(positions);
         return positions[..Math.Max(1, axis.Size / 2)];
