@@ -6,7 +6,7 @@ namespace Build.ML.Benchmarks;
 
 /// <summary>
 /// The recipe of <c>examples/SpamFilter</c> on more mails: a pre-trained encoder with a linear head, fine-tuned in full and by LoRA, distilled
-/// into one layer, in 8 bits; share of mails told right of a fifth that no step sees.
+/// into one layer, in 8 bits; share of mails told right of a fifth that no step sees. One mail more or less is 0.08 points and one seed's luck half a point, hence the means.
 /// </summary>
 [Benchmark("spam")]
 public sealed class Spam : IBenchmark
@@ -15,13 +15,14 @@ public sealed class Spam : IBenchmark
 
     /// <inheritdoc/>
     public string Summary =>
-        "sentence encoder as spam filter (npm): full fine-tuning and LoRA beat a head alone, LoRA within 0.5 points of full (--mails N, --seed N)";
+        "sentence encoder as spam filter (npm): full fine-tuning and LoRA beat a head alone, LoRA within 0.5 points of full, means over seeds (--mails N, --seeds N)";
 
     /// <inheritdoc/>
     public Outcome Run(BenchmarkContext context)
     {
-        var figures = new RecipeRun(context).Build(Recipe(context.Option("mails", "2000"), context.Option("seed", "1")), "spam");
-        double Accuracy(string step) => 100 * figures[step, "accuracy"];
+        var seeds = (int)context.Option("seeds", 3);
+        var figures = Enumerable.Range(1, seeds).Select(seed => new RecipeRun(context).Build(Recipe(context.Option("mails", "2000"), seed), $"spam{seed}")).ToArray();
+        double Accuracy(string step) => figures.Average(f => 100 * f[step, "accuracy"]);
         // Below 0 is better than the head by a mail or more: one mail of the 1,209 is 0.08 points.
         Condition[] conditions =
         [
@@ -30,12 +31,12 @@ public sealed class Spam : IBenchmark
             new("full over lora", Accuracy("full") - Accuracy("lora"), 0.5, "points"),
         ];
         var details = new[] { "head", "full", "lora", "distilled", "int8" }.Select(step => new Measured(
-            step, Accuracy(step), Accuracy(step), Accuracy(step),
-            string.Create(CultureInfo.InvariantCulture, $"% right; {figures[step, "size"] / 1e6:0.0} MB"))).ToList();
+            step, Accuracy(step), figures.Min(f => 100 * f[step, "accuracy"]), figures.Max(f => 100 * f[step, "accuracy"]),
+            string.Create(CultureInfo.InvariantCulture, $"% right, mean of {seeds}; {figures[0][step, "size"] / 1e6:0.0} MB"))).ToList();
         return new Outcome(conditions[2].Value, 0.5, "points") { Conditions = conditions, Details = details };
     }
 
-    private static string Recipe(string mails, string seed)
+    private static string Recipe(string mails, int seed)
     {
         var text = File.ReadAllText(Repository.PathOf("examples", "SpamFilter", "spam.buildml.yaml"));
         var gates = text.IndexOf("\ngates:", StringComparison.Ordinal);
@@ -45,6 +46,6 @@ public sealed class Spam : IBenchmark
                 $"The example's recipe has no '{ExampleLimit}', or no gates before its outputs; this benchmark changes them.")
             : (text[..gates] + text[outputs..])
                 .Replace(ExampleLimit, "limit: " + mails, StringComparison.Ordinal)
-                .Replace("\nseed: 1\n", $"\nseed: {seed}\n", StringComparison.Ordinal);
+                .Replace("\nseed: 1\n", string.Create(CultureInfo.InvariantCulture, $"\nseed: {seed}\n"), StringComparison.Ordinal);
     }
 }
