@@ -10,11 +10,12 @@ using Build.ML.Graph.Ir;
 namespace Build.ML.Pruning.Structured.Importances;
 
 /// <summary>
-/// The numerical score by Newton's method (Shen et al. 2024, "Numerical Pruning for Efficient Autoregressive Models", arXiv 2412.12441). The layer that reads the axis gives Σ zᵢ·cᵢ, cᵢ what position i
+/// A numerical score by Newton's method, as Shen et al. 2024 ("Numerical Pruning for Efficient Autoregressive Models", arXiv 2412.12441) propose for attention and MLP modules; the quadratic is
+/// derived here from that idea and may differ from theirs in detail. The layer that reads the axis gives Σ zᵢ·cᵢ, cᵢ what position i
 /// (a neuron, or all elements of a head) contributes and zᵢ its score, 1 for all at first. With Gᵢⱼ = E[cᵢ·cⱼ] = Σ E[x xᵀ]∘(W·Wᵀ) over the elements of i and j, the error of the output is (1−z)ᵀG(1−z):
 /// where fewer positions are to stay, Σ z = r, one step of Newton's method from any start is at the optimum of that quadratic, z = 1 − μ·G⁻¹1, μ = (n − r)/1ᵀG⁻¹1. Its order, whatever r, is that of
 /// −G⁻¹1: positions whose contributions cancel each other score low together, however
-/// large they are. G is divided by the mean square of the output, so that layers can be compared. The paper's second half, the closed-form
+/// large they are. G is divided by the mean square of the output, so that layers can be compared. What they do besides, a closed-form
 /// compensation, is <c>compensate: least_squares</c>.
 /// </summary>
 [Importance("newton")]
