@@ -5,7 +5,8 @@ using Build.ML.TestSupport;
 namespace Build.ML.Benchmarks;
 
 /// <summary>
-/// The recipe of <c>examples/SpamFilter</c> on more mails: a pre-trained encoder with a linear head, fine-tuned in full and by LoRA; share of mails told right of a fifth that no step sees. One mail more or less is 0.08 points and one seed's luck half a point, hence the means.
+/// The recipe of <c>examples/SpamFilter</c> on more mails: a pre-trained encoder with a linear head, fine-tuned in full and by LoRA; share of mails told right of 1,000 that no
+/// step sees. One mail more or less is 0.1 points and one seed's luck half a point, hence the means. Rank and epochs were chosen on a tenth of the mails to learn from.
 /// </summary>
 [Benchmark("spam")]
 public sealed class Spam : IBenchmark
@@ -20,18 +21,22 @@ public sealed class Spam : IBenchmark
     public Outcome Run(BenchmarkContext context)
     {
         var seeds = (int)context.Option("seeds", 3);
-        var figures = Enumerable.Range(1, seeds).Select(seed => new RecipeRun(context).Build(Recipe(context.Option("mails", "2000"), seed), $"spam{seed}")).ToArray();
-        double Accuracy(string step) => figures.Average(f => 100 * f[step, "accuracy"]);
-        // Below 0 is better than the head by a mail or more: one mail of the 1,209 is 0.08 points.
+        string[] steps = ["head", "full", "lora"];
+        // Read at once: the next seed's build goes to the same folder.
+        var runs = Enumerable.Range(1, seeds).Select(seed =>
+        {
+            var figures = new RecipeRun(context).Build(Recipe(context.Option("mails", "2000"), seed), "spam");
+            return steps.ToDictionary(step => step, step => 100 * figures[step, "accuracy"]);
+        }).ToArray();
+        double Accuracy(string step) => runs.Average(r => r[step]);
+        // Better than the head by a mail of one seed at least.
         Condition[] conditions =
         [
-            new("head over full", Accuracy("head") - Accuracy("full"), -0.08, "points"),
-            new("head over lora", Accuracy("head") - Accuracy("lora"), -0.08, "points"),
+            new("head over full", Accuracy("head") - Accuracy("full"), -0.03, "points"),
+            new("head over lora", Accuracy("head") - Accuracy("lora"), -0.03, "points"),
             new("full over lora", Accuracy("full") - Accuracy("lora"), 0.5, "points"),
         ];
-        var details = new[] { "head", "full", "lora" }.Select(step => new Measured(
-            step, Accuracy(step), figures.Min(f => 100 * f[step, "accuracy"]), figures.Max(f => 100 * f[step, "accuracy"]),
-            string.Create(CultureInfo.InvariantCulture, $"% right, mean of {seeds}; {figures[0][step, "size"] / 1e6:0.0} MB"))).ToList();
+        var details = steps.Select(step => new Measured(step, Accuracy(step), runs.Min(r => r[step]), runs.Max(r => r[step]), $"% right, mean of {seeds}")).ToList();
         return new Outcome(conditions[2].Value, 0.5, "points") { Conditions = conditions, Details = details };
     }
 
