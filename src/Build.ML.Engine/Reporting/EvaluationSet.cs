@@ -22,6 +22,23 @@ internal sealed class EvaluationSet(IEnumerable<KeyValuePair<string, ImmutableAr
     /// <summary>The source model's figure to compare a model's with: the one taken in the same run where there is one, else the one of its own evaluation.</summary>
     public double? SourceFor(string model, string name) => Find(model, name)?.Value.SourceValue ?? Find(Recipe.SourceModel, name)?.Value.Value;
 
+    /// <summary>
+    /// A model's figure as another model's run would have given it. Times of two runs compare only as far as the machine was equally fast in both; the source model
+    /// ran in turns with each, so its figures of the two runs say how much faster the machine was: <c>value · source beside other / source beside model</c>.
+    /// Figures that do not depend on the machine stay as they are.
+    /// </summary>
+    /// <param name="model">Whose figure.</param>
+    /// <param name="name">Name of the figure.</param>
+    /// <param name="other">The model whose run counts.</param>
+    /// <returns>Null when the figure was not taken.</returns>
+    public double? BesideRunOf(string model, string name, string other)
+    {
+        var own = Find(model, name);
+        return own is { DependsOnMachine: true, Value.SourceValue: > 0 and var here } && Find(other, name)?.Value.SourceValue is > 0 and var there
+            ? own.Value.Value * (there / here)
+            : own?.Value.Value;
+    }
+
     /// <summary>How a figure was measured: what the measurements of all models note, without repetition.</summary>
     public IReadOnlyList<string> NotesOf(string name) =>
         [.. Models.Select(m => Find(m, name)?.Value.Note).OfType<string>().Where(n => n.Length > 0).Distinct()];

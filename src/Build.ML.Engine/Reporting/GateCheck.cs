@@ -11,8 +11,8 @@ namespace Build.ML.Engine.Reporting;
 internal sealed record GateCheck(GateResult Result, string Line, Diagnostic? Failure)
 {
     /// <summary>
-    /// Compares a gate's sides. <c>model.metric</c> beside a figure of a step is the source model's figure taken in the same run as the step's, where there is one:
-    /// ratios of times then do not depend on what else the machine did.
+    /// Compares a gate's sides. <c>model.metric</c> beside a figure of a step is the source model's figure taken in the same run as the step's, where there is one,
+    /// and another step's figure is brought to that run too: ratios of times then do not depend on what else the machine did.
     /// </summary>
     /// <param name="gate">The gate.</param>
     /// <param name="figures">What was measured.</param>
@@ -24,7 +24,7 @@ internal sealed record GateCheck(GateResult Result, string Line, Diagnostic? Fai
         var result = gate.Expression.Evaluate(metric =>
         {
             var model = metric.Model ?? step;
-            var value = model == Recipe.SourceModel ? figures.SourceFor(subject, metric.Metric) : figures.Find(model, metric.Metric)?.Value.Value;
+            var value = model == Recipe.SourceModel ? figures.SourceFor(subject, metric.Metric) : figures.BesideRunOf(model, metric.Metric, subject);
             if (value is null)
             {
                 missing.Add(metric.ToString());
