@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
-using System.Globalization;
 using Build.ML.Abstractions.References;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration;
@@ -54,11 +53,7 @@ public sealed class ActivationFactorization : Technique<ActivationFactorization.
         var found = LowRankLayers.Find(model, options.OpTypes, options.Include, options.Exclude);
         var (groups, unreached) = InputGroup.Of(model, found.Layers.Select((layer, i) => new NumberedLayer(i, layer)));
         var report = new FactorReport([.. found.Left, .. unreached.SelectMany(u => u.Layer.Layer.Readers.Select(r => LowRankLayers.LeftNode(r.Node, u.Reason)))]);
-        var limited = context with
-        {
-            Data = reference => new FirstSamples(context.Data(reference), options.Samples),
-            DataFingerprint = reference => context.DataFingerprint(reference) is { } hash ? string.Create(CultureInfo.InvariantCulture, $"{hash}, first {options.Samples}") : null,
-        };
+        var limited = FirstSamples.In(context, options.Samples);
         var rule = options.Rule(model, () => Spectra(model, groups, options, limited), context);
         var all = new List<(WeightLayer Layer, LayerFactors Factors)>();
         try
@@ -97,7 +92,7 @@ public sealed class ActivationFactorization : Technique<ActivationFactorization.
             using var adapted = drifts is null ? null : whitening.Adapt(stored, drifts[0], context.Threads);
             var weight = adapted ?? stored;
             using var whitened = whitening.Whiten(weight, context.Threads);
-            var choice = rule.Choose(layer, () => Spectrum(whitened, LayerFactors.Limit(layer), context));
+            var choice = rule.Choose(layer, () => Spectrum.Of(whitened, LayerFactors.Limit(layer), context));
             if (choice.Rank == 0)
             {
                 report.Leave(layer, choice.Reason);
@@ -113,7 +108,7 @@ public sealed class ActivationFactorization : Technique<ActivationFactorization.
 
             var factors = LayerFactors.Project(basis, weight, context.Threads);
             all.Add((layer, factors));
-            report.Add(layer, choice, svd.SquaredNorm > 0 ? Math.Sqrt(svd.SquaredError(choice.Rank) / svd.SquaredNorm) : 0);
+            report.Add(layer, choice, svd);
             if (options.Sequential)
             {
                 layer.Weight.Graph.SetInitializer(layer.Weight, layer.Restore(factors.Row));
@@ -136,21 +131,10 @@ public sealed class ActivationFactorization : Technique<ActivationFactorization.
             {
                 using var weight = LayerFactors.Read(layer);
                 using var whitened = whitening.Whiten(weight, context.Threads);
-                spectra.Add((layer, Spectrum(whitened, LayerFactors.Limit(layer), context)));
+                spectra.Add((layer, Spectrum.Of(whitened, LayerFactors.Limit(layer), context)));
             }
         }
 
         return spectra;
-    }
-
-    private static Spectrum Spectrum(FloatMatrix whitened, int limit, StepContext context)
-    {
-        if (limit < 1)
-        {
-            return new([], 0);
-        }
-
-        using var svd = TruncatedSvd.Of(whitened.View, limit, seed: context.Seed, threads: context.Threads, cancellation: context.Cancellation);
-        return new(svd.Values, svd.SquaredNorm);
     }
 }

@@ -57,16 +57,7 @@ public sealed class CpFactorization : Technique<CpFactorization.Options>
     {
         var (layers, left) = LowRankLayers.Find(model, [], options.Include, options.Exclude, "Conv");
         var report = new FactorReport(left);
-        for (var i = 0; i < layers.Length; i++)
-        {
-            context.Cancellation.ThrowIfCancellationRequested();
-            context.Progress.Report(new((double)i / layers.Length, $"layer {i + 1}/{layers.Length} {layers[i].Name}"));
-            if (Factor(layers[i], options, context, report) is { } reason)
-            {
-                report.Leave(layers[i], reason);
-            }
-        }
-
+        report.Each(layers, layer => Factor(layer, options, context, report), context);
         return report.Result(model);
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration.Layers;
+using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
 using Build.ML.Graph.Diagnostics;
 using Build.ML.LowRank.Layers;
@@ -17,15 +18,38 @@ internal sealed class FactorReport(ImmutableArray<LayerOutcome> left)
     private long _before;
     private long _after;
 
+    /// <summary>Factors one layer after the other.</summary>
+    /// <param name="layers">The layers, in the order of the graph.</param>
+    /// <param name="factor">Replaces a layer and adds it to this report, or says why the layer stays.</param>
+    /// <param name="context">Told of progress, and asked whether to stop, before each layer.</param>
+    public void Each(ImmutableArray<WeightLayer> layers, Func<WeightLayer, string?> factor, StepContext context)
+    {
+        for (var i = 0; i < layers.Length; i++)
+        {
+            context.Cancellation.ThrowIfCancellationRequested();
+            context.Progress.Report(new((double)i / layers.Length, $"layer {i + 1}/{layers.Length} {layers[i].Name}"));
+            if (factor(layers[i]) is { } reason)
+            {
+                Leave(layers[i], reason);
+            }
+        }
+    }
+
     /// <summary>A layer stays as it is.</summary>
     public void Leave(WeightLayer layer, string reason) => _outcomes.AddRange(layer.Readers.Select(r => LowRankLayers.LeftNode(r.Node, reason)));
 
     /// <summary>A layer became two.</summary>
     /// <param name="layer">The layer.</param>
     /// <param name="choice">Its rank.</param>
-    /// <param name="error">Relative error of what was approximated, the root of a share of squares.</param>
-    public void Add(WeightLayer layer, RankChoice choice, double error) =>
-        Add(layer, (long)choice.Rank * (layer.Rows + layer.Columns), [new("rank", choice.Rank), .. choice.Figures, new("error", error)]);
+    /// <param name="svd">What was cut off at that rank: the error is the root of its share of the squares.</param>
+    public void Add(WeightLayer layer, RankChoice choice, SingularValues svd) =>
+        Add(
+            layer,
+            (long)choice.Rank * (layer.Rows + layer.Columns),
+            [
+                new("rank", choice.Rank), .. choice.Figures,
+                new("error", svd.SquaredNorm > 0 ? Math.Sqrt(svd.SquaredError(choice.Rank) / svd.SquaredNorm) : 0),
+            ]);
 
     /// <summary>A layer became several.</summary>
     /// <param name="layer">The layer.</param>

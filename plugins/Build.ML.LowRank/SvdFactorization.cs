@@ -23,38 +23,32 @@ public sealed class SvdFactorization : Technique<SvdFactorization.Options>
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
         var (layers, left) = LowRankLayers.Find(model, options.OpTypes, options.Include, options.Exclude);
-        var rule = options.Rule(model, () => [.. layers.Select(l => (l, Spectrum(l, context)))], context);
+        var rule = options.Rule(model, () => [.. layers.Select(l => (l, SpectrumOf(l, context)))], context);
         var report = new FactorReport(left);
-        for (var i = 0; i < layers.Length; i++)
-        {
-            context.Cancellation.ThrowIfCancellationRequested();
-            context.Progress.Report(new((double)i / layers.Length, $"layer {i + 1}/{layers.Length} {layers[i].Name}"));
-            var choice = rule.Choose(layers[i], () => Spectrum(layers[i], context));
-            if (choice.Rank == 0)
-            {
-                report.Leave(layers[i], choice.Reason);
-                continue;
-            }
-
-            using var weight = LayerFactors.Read(layers[i]);
-            using var svd = TruncatedSvd.Of(weight.View, choice.Rank, seed: context.Seed, threads: context.Threads, cancellation: context.Cancellation);
-            using var factors = LayerFactors.Project(svd.Left, weight, context.Threads);
-            report.Add(layers[i], choice, svd.SquaredNorm > 0 ? Math.Sqrt(svd.SquaredError(choice.Rank) / svd.SquaredNorm) : 0);
-            FactorEdit.Apply(layers[i], factors);
-        }
-
+        report.Each(layers, layer => Factor(layer, rule, context, report), context);
         return report.Result(model);
     }
 
-    private static Spectrum Spectrum(WeightLayer layer, StepContext context)
+    // Why the layer was left, or null.
+    private static string? Factor(WeightLayer layer, RankRule rule, StepContext context, FactorReport report)
     {
-        if (LayerFactors.Limit(layer) < 1)
+        var choice = rule.Choose(layer, () => SpectrumOf(layer, context));
+        if (choice.Rank == 0)
         {
-            return new([], 0);
+            return choice.Reason;
         }
 
         using var weight = LayerFactors.Read(layer);
-        using var svd = TruncatedSvd.Of(weight.View, LayerFactors.Limit(layer), seed: context.Seed, threads: context.Threads, cancellation: context.Cancellation);
-        return new(svd.Values, svd.SquaredNorm);
+        using var svd = TruncatedSvd.Of(weight.View, choice.Rank, seed: context.Seed, threads: context.Threads, cancellation: context.Cancellation);
+        using var factors = LayerFactors.Project(svd.Left, weight, context.Threads);
+        report.Add(layer, choice, svd);
+        FactorEdit.Apply(layer, factors);
+        return null;
+    }
+
+    private static Spectrum SpectrumOf(WeightLayer layer, StepContext context)
+    {
+        using var weight = LayerFactors.Read(layer);
+        return Spectrum.Of(weight, LayerFactors.Limit(layer), context);
     }
 }

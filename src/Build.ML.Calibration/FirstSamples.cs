@@ -1,4 +1,6 @@
+using System.Globalization;
 using Build.ML.Abstractions.Data;
+using Build.ML.Abstractions.Techniques;
 
 namespace Build.ML.Calibration;
 
@@ -12,4 +14,17 @@ public sealed class FirstSamples(DataSet data, int limit) : DataSet
 
     /// <inheritdoc/>
     public override Sample this[int index] => data[index];
+
+    /// <summary>A step's context in which every data set has its first samples only; their number enters the data's fingerprint.</summary>
+    /// <param name="context">The step's.</param>
+    /// <param name="limit">How many at most; 0 takes all.</param>
+    public static StepContext In(StepContext context, int limit)
+    {
+        ArgumentNullException.ThrowIfNull(context);
+        return context with
+        {
+            Data = reference => new FirstSamples(context.Data(reference), limit),
+            DataFingerprint = reference => context.DataFingerprint(reference) is { } hash ? string.Create(CultureInfo.InvariantCulture, $"{hash}, first {limit}") : null,
+        };
+    }
 }

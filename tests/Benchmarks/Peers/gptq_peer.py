@@ -1,30 +1,23 @@
 """GPTQ of one layer, written from the paper (Frantar et al. 2022, arXiv 2210.17323, algorithm 1) with PyTorch, as a straightforward implementation does it.
 
 Usage: gptq_peer.py FOLDER ROWS COLUMNS TOKENS BATCHES BITS BLOCK_SIZE DAMPENING THREADS
-Reads FOLDER/weights.f32 [ROWS, COLUMNS] and FOLDER/inputs.f32, distinct batches of [TOKENS, COLUMNS] that are taken in turn until there were BATCHES.
+Reads FOLDER as layer_problem.py says.
 Writes FOLDER/peer.f32, the quantized weights. Prints the seconds taken: in all, of the Hessian, of its factors, of the columns.
 """
 import sys
 import time
 
-import numpy as np
 import torch
+
+from layer_problem import hessian_of, inverse_factor, read
 
 folder = sys.argv[1]
 rows, columns, tokens, batches, bits, block_size = (int(a) for a in sys.argv[2:8])
 dampening = float(sys.argv[8])
-torch.set_num_threads(int(sys.argv[9]))
-torch.set_grad_enabled(False)
-
-weights = torch.from_numpy(np.fromfile(f"{folder}/weights.f32", dtype=np.float32).reshape(rows, columns))
-inputs = torch.from_numpy(np.fromfile(f"{folder}/inputs.f32", dtype=np.float32).reshape(-1, tokens, columns))
-torch.linalg.cholesky(torch.eye(64))  # what is loaded on first use is not measured
+weights, inputs = read(folder, rows, columns, tokens, int(sys.argv[9]))
 
 start = time.perf_counter()
-hessian = torch.zeros(columns, columns)
-for b in range(batches):
-    x = inputs[b % len(inputs)]
-    hessian.addmm_(x.t(), x, alpha=2 / (tokens * batches))
+hessian = hessian_of(inputs, batches)
 hessian_done = time.perf_counter()
 
 # Scales of the original blocks (static groups): -extreme / 2^(bits-1), so that the extreme gets the least code.
@@ -37,12 +30,8 @@ scales[scales == 0] = 1
 # Act-order: columns by descending diagonal.
 order = torch.argsort(torch.diag(hessian), descending=True)
 w = weights[:, order].clone()
-hessian = hessian[order][:, order]
-hessian.diagonal().add_(dampening * torch.mean(torch.diag(hessian)))
-inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
+u = inverse_factor(hessian[order][:, order], dampening)
 del hessian
-u = torch.linalg.cholesky(inverse, upper=True)
-del inverse
 factors_done = time.perf_counter()
 
 quantized = torch.empty_like(w)

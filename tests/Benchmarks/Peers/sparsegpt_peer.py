@@ -1,36 +1,27 @@
 """SparseGPT of one layer, written from the paper (Frantar and Alistarh 2023, arXiv 2301.00774, algorithm 1) with PyTorch, as a straightforward implementation does it.
 
 Usage: sparsegpt_peer.py FOLDER ROWS COLUMNS TOKENS BATCHES SPARSITY DAMPENING THREADS
-Reads FOLDER/weights.f32 [ROWS, COLUMNS] and FOLDER/inputs.f32, distinct batches of [TOKENS, COLUMNS] that are taken in turn until there were BATCHES.
+Reads FOLDER as layer_problem.py says.
 Writes FOLDER/peer.f32, the pruned weights. Prints the seconds taken: in all but the Hessian, of the Hessian, of its factors, of the columns.
 """
 import sys
 import time
 
-import numpy as np
 import torch
+
+from layer_problem import hessian_of, inverse_factor, read
 
 folder = sys.argv[1]
 rows, columns, tokens, batches = (int(a) for a in sys.argv[2:6])
 sparsity, dampening = float(sys.argv[6]), float(sys.argv[7])
-torch.set_num_threads(int(sys.argv[8]))
-torch.set_grad_enabled(False)
-
-weights = torch.from_numpy(np.fromfile(f"{folder}/weights.f32", dtype=np.float32).reshape(rows, columns))
-inputs = torch.from_numpy(np.fromfile(f"{folder}/inputs.f32", dtype=np.float32).reshape(-1, tokens, columns))
-torch.linalg.cholesky(torch.eye(64))  # what is loaded on first use is not measured
+weights, inputs = read(folder, rows, columns, tokens, int(sys.argv[8]))
 
 start = time.perf_counter()
-hessian = torch.zeros(columns, columns)
-for b in range(batches):
-    x = inputs[b % len(inputs)]
-    hessian.addmm_(x.t(), x, alpha=2 / (tokens * batches))
+hessian = hessian_of(inputs, batches)
 hessian_done = time.perf_counter()
 
 w = weights.clone()
-hessian.diagonal().add_(dampening * torch.mean(torch.diag(hessian)))
-inverse = torch.cholesky_inverse(torch.linalg.cholesky(hessian))
-u = torch.linalg.cholesky(inverse, upper=True)
+u = inverse_factor(hessian, dampening)
 factors_done = time.perf_counter()
 
 for first in range(0, columns, 128):
