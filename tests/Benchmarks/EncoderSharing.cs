@@ -23,20 +23,23 @@ public sealed class EncoderSharing : IBenchmark
               train: { reader: tokens, file: {{data}}/spam_calib_1400.json, input: input_ids, mask: attention_mask, max_length: 128, pad_to: 128 }
               test: { reader: tokens, file: {{data}}/spam_test_600.json, label: spam, input: input_ids, mask: attention_mask }
             steps:
-              - { id: tied, use: share.layers }
+              - { id: tied, use: share.layers, with: { start: first } }
               - id: recovered
                 use: distill.features
                 with:
                   teacher: model
                   data: train
-                  epochs: {{context.Option("epochs", "3")}}
+                  epochs: {{context.Option("epochs", "15")}}
                   batch_size: 16
-                  optimizer: { use: adamw, learning_rate: 0.0005, weight_decay: 0 }
-                  schedule: cosine
+                  optimizer: { use: adamw, learning_rate: 0.001, weight_decay: 0 }
+                  schedule: { use: cosine, warmup: 0.05 }
+                  clip_norm: 10
+                  average: 0.99
                   label_weight: 0
                   match_outputs: false
                   frozen: ['embeddings', 'timing']
-                  pairs: [{ student: layer1.h2 }, { student: embedding }, { student: spam_logit }]
+                  pairs: [{ student: layer1.h2 }, { student: spam_logit }]
+                  losses: [{ use: cosine, weight: 5, pairs: [{ student: embedding }] }]
             evaluate: { data: test, metrics: [{ use: accuracy, output: 1 }, size] }
             """,
             "encoder-sharing");
