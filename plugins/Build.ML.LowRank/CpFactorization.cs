@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.ComponentModel;
 using System.ComponentModel.DataAnnotations;
 using Build.ML.Abstractions.Techniques;
@@ -6,6 +5,7 @@ using Build.ML.Calibration.Layers;
 using Build.ML.Graph;
 using Build.ML.LowRank.Cp;
 using Build.ML.LowRank.Layers;
+using Build.ML.LowRank.Ranks;
 
 namespace Build.ML.LowRank;
 
@@ -18,90 +18,55 @@ namespace Build.ML.LowRank;
 public sealed class CpFactorization : Technique<CpFactorization.Options>
 {
     /// <summary>Options of <c>lowrank.cp</c>.</summary>
-    public sealed record Options : IValidatableObject
+    public sealed record Options : KernelOptions
     {
-        /// <summary>Share of its parameters that each layer keeps, above 0, below 1.</summary>
-        [Range(0d, 1d, MinimumIsExclusive = true, MaximumIsExclusive = true)]
-        public double? Ratio { get; init; }
-
         /// <summary>Number of terms of all layers, 1 or more.</summary>
         [Range(1, int.MaxValue)]
         public int? Rank { get; init; }
 
-        /// <summary>
-        /// Share of the weight's squares that each layer keeps at least, above 0, below 1: numbers of terms are tried, each a quarter more than the one before, until it is kept. Takes several times
-        /// as long as <c>ratio</c>.
-        /// </summary>
-        [Range(0d, 1d, MinimumIsExclusive = true, MaximumIsExclusive = true)]
-        public double? Energy { get; init; }
-
-        /// <summary>Globs over names of nodes, outputs and weights; only layers that fit one are factored. Default all.</summary>
-        public ImmutableArray<string> Include { get; init; } = [];
-
-        /// <summary>Globs over names of nodes, outputs and weights; layers that fit one are left as they are. Default none.</summary>
-        public ImmutableArray<string> Exclude { get; init; } = [];
-
-        /// <inheritdoc/>
-        public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
-        {
-            var given = (Ratio is null ? 0 : 1) + (Rank is null ? 0 : 1) + (Energy is null ? 0 : 1);
-            if (given != 1)
-            {
-                yield return new($"exactly one of ratio, rank and energy decides the number of terms, {(given == 0 ? "none" : given)} of them is given", [nameof(Ratio), nameof(Rank), nameof(Energy)]);
-            }
-        }
+        private protected override (string Name, bool IsGiven) Fixed => (nameof(Rank), Rank is not null);
     }
 
     /// <inheritdoc/>
     public override StepResult Apply(Model model, Options options, StepContext context)
     {
         var (layers, left) = LowRankLayers.Find(model, [], options.Include, options.Exclude, "Conv");
+        var rule = new CpRule(layers, options, model, context);
         var report = new FactorReport(left);
-        report.Each(layers, layer => Factor(layer, options, context, report), context);
+        report.Each(layers, layer => Factor(layer, rule, options.Energy, context, report), context);
         return report.Result(model);
     }
 
     // Why the layer was left, or null.
-    private static string? Factor(WeightLayer layer, Options options, StepContext context, FactorReport report)
+    private static string? Factor(WeightLayer layer, CpRule rule, double? energy, StepContext context, FactorReport report)
     {
-        var sizes = layer.Tensor.Sizes;
-        if (sizes.Length != 4)
+        if (CpRule.Obstacle(layer) is { } obstacle)
         {
-            return $"its kernel has {sizes.Length - 2} dimensions, two are needed";
+            return obstacle;
         }
 
-        if (sizes[2] * sizes[3] == 1)
+        var choice = rule.Choose(layer);
+        if (choice.Rank == 0)
         {
-            return "its kernel is 1×1, which lowrank.svd splits";
+            return choice.Reason;
         }
 
-        var each = layer.Rows + sizes[1] + sizes[2] + sizes[3];
-        var before = (long)layer.Rows * layer.Columns;
-        var limit = (int)((before - 1) / each);
-        var rank = options.Ratio is { } ratio ? (int)(ratio * before / each) : options.Rank ?? 1;
-        if (rank < 1)
-        {
-            return "its rank rounds to 0";
-        }
-
+        var rank = choice.Rank;
+        var (sizes, each, limit, before) = (layer.Tensor.Sizes, CpRule.Each(layer), CpRule.Limit(layer), (long)layer.Rows * layer.Columns);
         using var kernel = LayerFactors.Read(layer);
         CpDecomposition? cp = null;
-        for (; rank <= limit; rank = Math.Max(rank + 1, rank * 5 / 4))
+        for (; rank <= limit; rank = CpRule.Next(rank))
         {
             cp = CpDecomposition.Of(kernel, (int)sizes[2], (int)sizes[3], rank, context.Seed, context.Threads, context.Cancellation);
-            if (options.Energy is not { } energy || cp.SquaredError <= (1 - energy) * cp.SquaredNorm)
+            if (energy is not { } share || cp.SquaredError <= (1 - share) * cp.SquaredNorm)
             {
-                var strides = layer.Node.Ints("strides");
-                var (down, across) = strides.IsDefault ? (1, 1) : (strides[0], strides[1]);
-
-                // For each position of the output: the first two parts compute more of them where the convolution strides.
-                var work = rank * (down * across * sizes[1] + across * sizes[2] + sizes[3] + layer.Rows);
+                var work = CpRule.Multiplications(layer, rank);
                 if (work >= before)
                 {
                     return $"nothing is gained: {rank} terms take {work} multiplications for a position, the layer {before}";
                 }
 
-                report.Add(layer, rank * each, [new("rank", rank), new("error", cp.SquaredNorm > 0 ? Math.Sqrt(cp.SquaredError / cp.SquaredNorm) : 0)]);
+                report.Add(layer, rank * each, [new("rank", rank), .. choice.Figures, new("error", cp.SquaredNorm > 0 ? Math.Sqrt(cp.SquaredError / cp.SquaredNorm) : 0)]);
                 CpEdit.Apply(layer, cp.Normalized(), rank);
                 return null;
             }

@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Training.Random;
 
@@ -44,6 +45,9 @@ internal sealed class CpDecomposition
 
     /// <summary>‖W − approximation‖².</summary>
     public double SquaredError { get; private set; }
+
+    /// <summary>Terms of zeros, for measuring.</summary>
+    public static CpDecomposition Empty(WeightLayer layer, int rank) => new(rank, layer.Rows, (int)layer.Tensor.Sizes[1], (int)layer.Tensor.Sizes[2], (int)layer.Tensor.Sizes[3]);
 
     /// <summary>Decomposes a kernel.</summary>
     /// <param name="kernel">[T, S·H·V].</param>

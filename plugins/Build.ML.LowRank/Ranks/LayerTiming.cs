@@ -2,7 +2,6 @@ using System.Diagnostics;
 using Build.ML.Abstractions.Inference;
 using Build.ML.Abstractions.Techniques;
 using Build.ML.Calibration.Layers;
-using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Graph;
 using Build.ML.Graph.Ir;
 using Build.ML.Graph.Shapes;
@@ -10,7 +9,7 @@ using Build.ML.LowRank.Layers;
 
 namespace Build.ML.LowRank.Ranks;
 
-/// <summary>Times a layer and the pair that would replace it in the runtime, each as a model of its own, one thread, in turns.</summary>
+/// <summary>Times a layer and what would replace it in the runtime, each as a model of its own, one thread, in turns.</summary>
 internal sealed class LayerTiming
 {
     private const int Rounds = 9;
@@ -31,13 +30,37 @@ internal sealed class LayerTiming
     /// <summary>Why a layer cannot be timed, or null.</summary>
     public string? Obstacle(WeightLayer layer) => layer.OpType == "Conv" && Input(layer) is null ? "the size of the images it reads is not known" : null;
 
-    /// <summary>Time of the layer over that of a pair.</summary>
+    /// <summary>The greatest of some sizes at which the parts were measured to be faster than the layer by a factor; time is taken to grow with size.</summary>
     /// <param name="layer">A layer without <see cref="Obstacle"/>.</param>
-    /// <param name="rank">Of the pair.</param>
-    public double Speedup(WeightLayer layer, int rank)
+    /// <param name="factor">Time of the layer over that of its parts.</param>
+    /// <param name="most">Sizes are 1 to this.</param>
+    /// <param name="split">Puts parts of a size in the place of a layer like the one given.</param>
+    /// <returns>The size, 0 where there is none, and how much faster it was; for 0 what the last one tried was.</returns>
+    public (int Size, double Speedup) Greatest(WeightLayer layer, double factor, int most, Action<WeightLayer, int> split)
+    {
+        var (low, high, speedup, tried) = (0, most, 0d, 0d);
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            tried = Speedup(layer, like => split(like, middle));
+            if (tried >= factor)
+            {
+                (low, speedup) = (middle, tried);
+            }
+            else
+            {
+                high = middle - 1;
+            }
+        }
+
+        return (low, low > 0 ? speedup : tried);
+    }
+
+    // Time of the layer over that of its parts.
+    private double Speedup(WeightLayer layer, Action<WeightLayer> split)
     {
         using var whole = Bound.Of(Single(layer), _context);
-        using var pair = Bound.Of(Pair(layer, rank), _context);
+        using var pair = Bound.Of(Split(layer, split), _context);
         var runs = 1;
         while (whole.Seconds(runs) < Least)
         {
@@ -59,7 +82,8 @@ internal sealed class LayerTiming
     // Sizes of what the layer reads.
     private long[]? Input(WeightLayer layer)
     {
-        var shape = (_types.GetValueOrDefault(layer.Node.Input(0)!) as TensorType)?.Shape;
+        var read = layer.Node.Input(0)!;
+        var shape = (_types.GetValueOrDefault(read) as TensorType)?.Shape ?? read.Shape;
         if (layer.OpType == "Conv")
         {
             long[]? sizes = shape is null ? null : [shape.Dimensions[0].Size ?? 1, .. shape.Dimensions.Skip(1).Select(d => d.Size ?? 0)];
@@ -89,11 +113,10 @@ internal sealed class LayerTiming
         return model;
     }
 
-    private Model Pair(WeightLayer layer, int rank)
+    private Model Split(WeightLayer layer, Action<WeightLayer> split)
     {
         var model = Single(layer);
-        using var factors = new LayerFactors(new FloatMatrix(rank, layer.Rows), new FloatMatrix(rank, layer.Columns));
-        FactorEdit.Apply(LowRankLayers.Find(model, [], [], []).Layers.Single(), factors);
+        split(LowRankLayers.Find(model, [], [], []).Layers.Single());
         return model;
     }
 

@@ -1,4 +1,5 @@
 using Build.ML.Calibration.Layers;
+using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.LowRank.Layers;
 
 namespace Build.ML.LowRank.Ranks;
@@ -17,28 +18,18 @@ internal sealed class MeasuredSpeed(double factor, int multiple, LayerTiming tim
             return RankChoice.Left($"it cannot be timed: {obstacle}");
         }
 
-        // Time grows with rank: bisection over multiples.
-        var (low, high, speedup, tried) = (0, LayerFactors.Limit(layer) / multiple, 0d, 0d);
-        if (high == 0)
+        var most = LayerFactors.Limit(layer) / multiple;
+        if (most == 0)
         {
             return IfGained(layer, Math.Max(multiple, LayerFactors.Limit(layer) + 1));
         }
 
-        while (low < high)
+        var (size, speedup) = timing.Greatest(layer, factor, most, (like, size) =>
         {
-            var middle = (low + high + 1) / 2;
-            tried = timing.Speedup(layer, middle * multiple);
-            if (tried >= factor)
-            {
-                (low, speedup) = (middle, tried);
-            }
-            else
-            {
-                high = middle - 1;
-            }
-        }
-
-        return low > 0 ? RankChoice.Of(low * multiple, [new("speedup", speedup)])
-            : RankChoice.Left($"no gain was measured: rank {multiple} is {tried:0.00} times as fast as the layer, {factor} was asked for");
+            using var factors = new LayerFactors(new FloatMatrix(size * multiple, like.Rows), new FloatMatrix(size * multiple, like.Columns));
+            FactorEdit.Apply(like, factors);
+        });
+        return size > 0 ? RankChoice.Of(size * multiple, [new("speedup", speedup)])
+            : RankChoice.Left($"no gain was measured: rank {multiple} is {speedup:0.00} times as fast as the layer, {factor} was asked for");
     }
 }

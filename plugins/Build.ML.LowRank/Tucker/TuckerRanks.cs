@@ -27,6 +27,34 @@ internal readonly record struct TuckerRanks(int Inputs, int Outputs)
         return new(Least(turned, energy, threads), Least(kernel, energy, threads));
     }
 
+    /// <summary>
+    /// Ranks of rising size: for each of the outputs the least of the inputs whose unfolding loses no more. The loss is the bound of the higher-order singular value decomposition (De Lathauwer, De Moor
+    /// and Vandewalle 2000): the sum of what both unfoldings lose, as a share of the squares.
+    /// </summary>
+    /// <param name="kernel">[outputs, inputs·positions].</param>
+    /// <param name="positions">Elements of the kernel for a pair of channels.</param>
+    /// <param name="threads">Cores to use; results do not depend on it.</param>
+    public static List<(TuckerRanks Ranks, double Loss)> Ways(FloatMatrix kernel, int positions, int threads)
+    {
+        using var turned = TuckerDecomposition.Exchange(kernel, (int)kernel.Columns / positions, positions);
+        var (mostOutputs, mostInputs) = ((int)Math.Min(kernel.Rows, kernel.Columns), (int)Math.Min(turned.Rows, turned.Columns));
+        using var outputs = TruncatedSvd.Of(kernel.View, mostOutputs, threads: threads);
+        using var inputs = TruncatedSvd.Of(turned.View, mostInputs, threads: threads);
+        var ways = new List<(TuckerRanks, double)>(mostOutputs);
+        for (int output = 1, input = 1; output <= mostOutputs; output++)
+        {
+            while (input < mostInputs && inputs.SquaredError(input) > outputs.SquaredError(output))
+            {
+                input++;
+            }
+
+            var lost = outputs.SquaredNorm > 0 ? (outputs.SquaredError(output) + inputs.SquaredError(input)) / outputs.SquaredNorm : 0;
+            ways.Add((new(input, output), Math.Min(lost, 1)));
+        }
+
+        return ways;
+    }
+
     /// <summary>Numbers in the three weights.</summary>
     public long Parameters(int inputs, int outputs, int positions) => (long)inputs * Inputs + (long)positions * Inputs * Outputs + (long)Outputs * outputs;
 
