@@ -1,4 +1,5 @@
 using System.Numerics.Tensors;
+using System.Runtime.Intrinsics;
 using Build.ML.Calibration.Layers;
 using Build.ML.Calibration.LinearAlgebra;
 using Build.ML.Training.Random;
@@ -130,41 +131,52 @@ internal sealed class CpDecomposition
     // inputs·rows·columns, term by term.
     private void Expand(FloatMatrix products)
     {
-        var (inputs, height, width) = (Inputs.Length / _rank, Rows.Length / _rank, Columns.Length / _rank);
+        var inputs = Inputs.Length / _rank;
+        Span<double> pattern = new double[_positions];
         for (var r = 0; r < _rank; r++)
         {
-            var (row, i) = (products.Row(r).ToArray(), 0);
+            FillPattern(r, pattern);
+            var row = products.Row(r);
             for (var s = 0; s < inputs; s++)
             {
-                for (var h = 0; h < height; h++)
+                var part = row.Slice(s * _positions, _positions);
+                for (var k = 0; k < part.Length; k++)
                 {
-                    for (var v = 0; v < width; v++)
-                    {
-                        row[i++] = (float)(Inputs[r * inputs + s] * Rows[r * height + h] * Columns[r * width + v]);
-                    }
+                    part[k] = (float)(Inputs[r * inputs + s] * pattern[k]);
                 }
             }
-
-            row.CopyTo(products.Row(r));
         }
     }
 
     private void ContractPositions(FloatMatrix products)
     {
-        var (inputs, height, width) = (Inputs.Length / _rank, Rows.Length / _rank, Columns.Length / _rank);
+        var inputs = Inputs.Length / _rank;
+        Span<double> pattern = new double[_positions];
         for (var r = 0; r < _rank; r++)
         {
+            FillPattern(r, pattern);
             var row = products.Row(r);
             for (var s = 0; s < inputs; s++)
             {
+                var part = row.Slice(s * _positions, _positions);
                 var sum = 0d;
-                for (var k = 0; k < _positions; k++)
+                for (var k = 0; k < part.Length; k++)
                 {
-                    sum += row[s * _positions + k] * Rows[r * height + k / width] * Columns[r * width + k % width];
+                    sum += part[k] * pattern[k];
                 }
 
                 Inputs[r * inputs + s] = sum;
             }
+        }
+    }
+
+    // rows·columns of a term.
+    private void FillPattern(int term, Span<double> pattern)
+    {
+        var (height, width) = (Rows.Length / _rank, Columns.Length / _rank);
+        for (var k = 0; k < pattern.Length; k++)
+        {
+            pattern[k] = Rows[term * height + k / width] * Columns[term * width + k % width];
         }
     }
 
@@ -295,22 +307,20 @@ internal sealed class CpDecomposition
     // One order whatever the processor's vectors.
     private static double VectorDot(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {
-        double s0 = 0, s1 = 0, s2 = 0, s3 = 0;
+        var sums = Vector256<double>.Zero;
         var i = 0;
         for (; i <= a.Length - 4; i += 4)
         {
-            s0 = Math.FusedMultiplyAdd(a[i], b[i], s0);
-            s1 = Math.FusedMultiplyAdd(a[i + 1], b[i + 1], s1);
-            s2 = Math.FusedMultiplyAdd(a[i + 2], b[i + 2], s2);
-            s3 = Math.FusedMultiplyAdd(a[i + 3], b[i + 3], s3);
+            sums = Vector256.FusedMultiplyAdd(Vector256.Create(a[i..]), Vector256.Create(b[i..]), sums);
         }
 
+        var first = sums[0];
         for (; i < a.Length; i++)
         {
-            s0 = Math.FusedMultiplyAdd(a[i], b[i], s0);
+            first = Math.FusedMultiplyAdd(a[i], b[i], first);
         }
 
-        return s0 + s1 + (s2 + s3);
+        return first + sums[1] + (sums[2] + sums[3]);
     }
 
     private static double Sum(double[] values)
