@@ -18,7 +18,7 @@ namespace Build.ML.LowRank;
 public sealed class CpFactorization : Technique<CpFactorization.Options>
 {
     /// <summary>Options of <c>lowrank.cp</c>.</summary>
-    public sealed record Options : KernelOptions
+    public sealed record Options : FactorOptions
     {
         /// <summary>Number of terms of all layers, 1 or more.</summary>
         [Range(1, int.MaxValue)]

@@ -19,7 +19,7 @@ namespace Build.ML.LowRank;
 public sealed class TuckerFactorization : Technique<TuckerFactorization.Options>
 {
     /// <summary>Options of <c>lowrank.tucker</c>.</summary>
-    public sealed record Options : KernelOptions
+    public sealed record Options : FactorOptions
     {
         /// <summary>Ranks of all layers: of the inputs and of the outputs; a layer with fewer channels takes as many as it has.</summary>
         public ImmutableArray<int> Ranks { get; init; } = [];

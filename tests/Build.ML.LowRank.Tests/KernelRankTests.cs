@@ -84,7 +84,7 @@ public sealed class KernelRankTests
 
         Assert.Empty(Errors(new TuckerFactorization.Options { Budget = 0.5 }));
         Assert.Empty(Errors(new CpFactorization.Options { Latency = 1.5 }));
-        Assert.Equal("exactly one of ratio, energy, budget, latency and ranks decides the ranks, 2 of them is given", Assert.Single(Errors(new TuckerFactorization.Options { Budget = 0.5, Ranks = [1, 2] })));
+        Assert.Equal("exactly one of ratio, energy, budget, latency and ranks decides the ranks, 2 of them are given", Assert.Single(Errors(new TuckerFactorization.Options { Budget = 0.5, Ranks = [1, 2] })));
         Assert.Equal("exactly one of ratio, energy, budget, latency and rank decides the ranks, none of them is given", Assert.Single(Errors(new CpFactorization.Options())));
     }
 

@@ -106,26 +106,30 @@ internal sealed class CpDecomposition
             Widen(right, Outputs);
         }
 
-        Solve(Hadamard(Inputs, Rows, Columns), Outputs);
+        var (inputs, rows, columns) = (Gram(Inputs), Gram(Rows), Gram(Columns));
+        Solve(Hadamard(inputs, rows, columns), Outputs);
+        var outputs = Gram(Outputs);
 
         // What is left of the kernel when the outputs are summed up: [rank, S·H·V].
         Clear(products);
-        using (var outputs = Narrow(Outputs, (int)kernel.Rows))
+        using (var left = Narrow(Outputs, (int)kernel.Rows))
         {
-            MatrixProduct.Add(products.View, outputs.View, kernel.View, threads: threads);
+            MatrixProduct.Add(products.View, left.View, kernel.View, threads: threads);
         }
 
         ContractPositions(products);
-        Solve(Hadamard(Outputs, Rows, Columns), Inputs);
+        Solve(Hadamard(outputs, rows, columns), Inputs);
+        inputs = Gram(Inputs);
         var slices = ContractInputs(products); // [rank, H·V]
         Contract(slices, Columns, Rows, along: true);
-        Solve(Hadamard(Outputs, Inputs, Columns), Rows);
+        Solve(Hadamard(outputs, inputs, columns), Rows);
+        rows = Gram(Rows);
         Contract(slices, Rows, Columns, along: false);
         var right2 = (double[])Columns.Clone();
-        Solve(Hadamard(Outputs, Inputs, Rows), Columns);
+        Solve(Hadamard(outputs, inputs, rows), Columns);
 
         // ‖W − Ŵ‖² = ‖W‖² − 2⟨W, Ŵ⟩ + ‖Ŵ‖².
-        SquaredError = Math.Max(SquaredNorm - 2 * VectorDot(right2, Columns) + Sum(Hadamard(Outputs, Inputs, Rows, Columns)), 0);
+        SquaredError = Math.Max(SquaredNorm - 2 * VectorDot(right2, Columns) + Sum(Hadamard(outputs, inputs, rows, Gram(Columns))), 0);
     }
 
     // inputs·rows·columns, term by term.
@@ -215,22 +219,28 @@ internal sealed class CpDecomposition
         }
     }
 
-    private double[] Hadamard(params ReadOnlySpan<double[]> factors)
+    // Products of all pairs of terms, [rank, rank].
+    private double[] Gram(double[] factor)
     {
-        var product = new double[_rank * _rank];
-        product.AsSpan().Fill(1);
-        foreach (var factor in factors)
+        var (gram, size) = (new double[_rank * _rank], factor.Length / _rank);
+        for (var i = 0; i < _rank; i++)
         {
-            var size = factor.Length / _rank;
-            for (var i = 0; i < _rank; i++)
+            var term = factor.AsSpan(i * size, size);
+            for (var j = 0; j <= i; j++)
             {
-                for (var j = 0; j <= i; j++)
-                {
-                    var dot = VectorDot(factor.AsSpan(i * size, size), factor.AsSpan(j * size, size));
-                    product[i * _rank + j] *= dot;
-                    product[j * _rank + i] = product[i * _rank + j];
-                }
+                gram[i * _rank + j] = gram[j * _rank + i] = VectorDot(term, factor.AsSpan(j * size, size));
             }
+        }
+
+        return gram;
+    }
+
+    private static double[] Hadamard(params ReadOnlySpan<double[]> grams)
+    {
+        var product = (double[])grams[0].Clone();
+        foreach (var gram in grams[1..])
+        {
+            TensorPrimitives.Multiply(product, gram, product);
         }
 
         return product;

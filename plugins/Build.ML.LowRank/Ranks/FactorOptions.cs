@@ -4,17 +4,17 @@ using System.ComponentModel.DataAnnotations;
 namespace Build.ML.LowRank.Ranks;
 
 /// <summary>
-/// How the ranks of convolutions are chosen, by exactly one of <c>ratio</c>, <c>energy</c>, <c>budget</c>, <c>latency</c> and what the technique adds; and which layers. A layer that would multiply more
-/// than before is left whatever is chosen.
+/// How the ranks of layers are chosen, by exactly one of <c>ratio</c>, <c>energy</c>, <c>budget</c>, <c>latency</c> and what the technique adds; and which layers. A layer where nothing is gained is left
+/// whatever is chosen.
 /// </summary>
-public abstract record KernelOptions : IValidatableObject
+public abstract record FactorOptions : IValidatableObject
 {
-    /// <summary>Share of its parameters that each layer keeps, above 0, below 1.</summary>
+    /// <summary>Share of its parameters that each layer keeps, above 0, below 1: rank = ratio·m·n/(m + n) of a weight m×n in two parts.</summary>
     [Range(0d, 1d, MinimumIsExclusive = true, MaximumIsExclusive = true)]
     public double? Ratio { get; init; }
 
     /// <summary>
-    /// Share of the weight's squares that each layer keeps at least, above 0, below 1; for <c>lowrank.tucker</c> that of each unfolding (over inputs, over outputs). <c>lowrank.cp</c> tries numbers of
+    /// Share of the squared singular values that each layer keeps at least, above 0, below 1; for <c>lowrank.tucker</c> of each unfolding (over inputs, over outputs). <c>lowrank.cp</c> tries numbers of
     /// terms, each a quarter more than the one before, which takes several times as long as <c>ratio</c>.
     /// </summary>
     [Range(0d, 1d, MinimumIsExclusive = true, MaximumIsExclusive = true)]
@@ -28,7 +28,7 @@ public abstract record KernelOptions : IValidatableObject
     public double? Budget { get; init; }
 
     /// <summary>
-    /// How many times as fast as the layer its parts must be, above 1: the largest ranks, in multiples of 8 where there are 16 channels, at which that was measured on this machine, one thread. Layers
+    /// How many times as fast as the layer its parts must be, above 1: the largest ranks, in multiples of 8 where there are enough channels, at which that was measured on this machine, one thread. Layers
     /// where no ranks are are left. A measurement: ranks may differ from machine to machine and, near a limit, from run to run.
     /// </summary>
     [Range(1d, 100d, MinimumIsExclusive = true)]
@@ -55,7 +55,7 @@ public abstract record KernelOptions : IValidatableObject
         {
             yield return new(
                 $"exactly one of {string.Join(", ", all[..^1].Select(o => o.Name.ToLowerInvariant()))} and {all[^1].Name.ToLowerInvariant()} decides the ranks, "
-                + $"{(given == 0 ? "none" : given)} of them is given", all.Select(o => o.Name));
+                + (given == 0 ? "none of them is given" : $"{given} of them are given"), all.Select(o => o.Name));
         }
     }
 }
