@@ -73,6 +73,14 @@ public sealed class KernelRankTests
     }
 
     [Fact]
+    public void By_latency_a_convolution_too_small_for_one_term_is_not_said_to_have_been_measured()
+    {
+        using var small = Of("Conv", [1, 1, 8, 8], Tensor.Of(Numbers.Normal(1, 2, 1), 1, 1, 1, 2)); // a term takes 1 + 1 + 1 + 2
+        var error = Assert.Throws<DiagnosticException>(() => new CpFactorization().Apply(small, new() { Latency = 1.1 }, Context()));
+        Assert.Contains("1 terms take 5 numbers, the layer has 2", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Exactly_one_option_decides_the_ranks()
     {
         static string[] Errors(object options)

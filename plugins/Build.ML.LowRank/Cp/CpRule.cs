@@ -77,6 +77,11 @@ internal sealed class CpRule
             return RankChoice.Left($"it cannot be timed: {obstacle}");
         }
 
+        if (Limit(layer) == 0)
+        {
+            return RankChoice.Of(1); // nothing to measure: one term takes more numbers than the layer, which the factorization says
+        }
+
         var multiple = Limit(layer) >= 16 ? 8 : 1;
         var (size, speedup) = timing.Greatest(
             layer, _options.Latency!.Value, Limit(layer) / multiple, (like, size) => CpEdit.Apply(like, CpDecomposition.Empty(like, size * multiple), size * multiple));
